@@ -1,0 +1,1 @@
+"""This server and its peers, side by side in one run: `python -m benchmarks.run`."""

@@ -1,0 +1,1 @@
+"""One small server a file; each takes its port as the only argument."""

@@ -1,0 +1,1 @@
+"""This server, as its users would write it."""

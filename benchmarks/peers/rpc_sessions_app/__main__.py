@@ -1,0 +1,15 @@
+"""The server of this repository: `python -m benchmarks.peers.rpc_sessions_app PORT [transport]`."""
+
+import logging
+import sys
+from pathlib import Path
+
+from rpc_sessions import Server
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)  # as for the peers: a line a connection is not what is measured
+    ss = Server(Path(__file__).parent)
+    ss.session.options.secret = "only for benchmarks on 127.0.0.1"
+    if len(sys.argv) > 2:
+        ss.options.transport = sys.argv[2]
+    ss.run(port=int(sys.argv[1]))

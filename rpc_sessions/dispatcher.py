@@ -1,0 +1,219 @@
+"""From the text of a message to the text of its answer: decode, chain, action, encode.
+
+``receive`` is for sockets: it never waits, and answers through ``peer.send``. ``answer`` is for HTTP
+and for calls within the process: it waits and returns the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from rpc_sessions import protocol
+from rpc_sessions.actions import Method
+from rpc_sessions.deadlines import Deadlines
+from rpc_sessions.errors import Busy, Cancelled, DeadlinePassed, InternalError, InvalidParams, MethodNotFound, RPCError
+from rpc_sessions.options import Options
+from rpc_sessions.protocol import Call, Invalid
+from rpc_sessions.request import Peer, Request, Response, current_call, log
+from rpc_sessions.types import seconds
+
+Reply = Callable[[bytes], None]
+Settled = Callable[[], None]
+Item = Call | Invalid
+
+
+class Dispatcher:
+    """Runs calls. ``methods`` may be replaced while it runs; ``draining`` refuses new calls."""
+
+    def __init__(self, methods: Mapping[str, Method], options: Options) -> None:
+        self.methods = methods
+        self.draining = False
+        self._options = options
+        self._deadline = seconds(options.call_deadline)
+        self._deadlines = Deadlines(self._too_late)
+        self._deliver: Callable[[Response], None] = self._send
+
+    @property
+    def running(self) -> int:
+        """How many calls are under way."""
+        return len(self._deadlines)
+
+    def receive(self, text: str | bytes, peer: Peer) -> None:
+        """Begin the calls of one message from a socket. Whatever it holds, this raises nothing."""
+        message = self._parse(text)
+        if isinstance(message, list):
+            Batch(self, message, peer, lambda answers: _send_batch(peer, answers)).fill()
+        else:
+            self.start(message, peer, peer.send)
+
+    async def answer(self, text: str | bytes, peer: Peer) -> bytes | None:
+        """The answer to one message, once all its calls have ended. None: nothing to answer."""
+        message = self._parse(text)
+        batch = isinstance(message, list)
+        done: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+        Batch(self, message if isinstance(message, list) else [message], peer, done.set_result).fill()
+        answers = await done
+        if not answers:
+            return None
+        return protocol.batch_text(answers) if batch else answers[0]
+
+    def _parse(self, text: str | bytes) -> Item | list[Item]:
+        try:
+            return protocol.parse(text, self._options.batch_limit)
+        except RPCError as error:
+            return Invalid(None, error)
+
+    def start(self, call: Item, peer: Peer, reply: Reply, settled: Settled | None = None) -> None:
+        """Begin one call. ``reply`` gets its answer, if it has one; ``settled`` is called when it is over."""
+        if refusal := self._refusal(call, peer):
+            if isinstance(call, Invalid) or not call.notification:
+                reply(refusal)
+            if settled:
+                settled()
+            return
+        assert isinstance(call, Call)
+        req = Request(peer, call.method, call.params, call.id, call.notification)
+        res = Response(req, self._deliver, reply, settled)
+        peer.running.add(res)
+        self._deadlines.add(res, self._deadline)
+        res.task = asyncio.get_running_loop().create_task(self._run(self.methods[call.method], req, res))
+
+    def _refusal(self, call: Item, peer: Peer) -> bytes | None:
+        """The answer to what needs no running: an invalid call, one too many, ``rpc.cancel``."""
+        if isinstance(call, Invalid):
+            return protocol.error_text(call.error, call.id)
+        if call.method == "rpc.cancel":
+            return self._cancel(call, peer)
+        if call.method not in self.methods:
+            return protocol.error_text(MethodNotFound(), call.id)
+        if self.free(peer) <= 0:
+            return protocol.error_text(Busy(), call.id)
+        if self.draining:
+            return protocol.error_text(Busy("The server is shutting down"), call.id)
+        return None
+
+    def free(self, peer: Peer) -> int:
+        """How many more calls the peer may begin now."""
+        return self._options.calls_in_flight - len(peer.running)
+
+    async def _run(self, method: Method, req: Request, res: Response) -> None:
+        current_call.set((req, res))
+        try:
+            value = await method.run(req, res)
+            if not res.answered:
+                res(value)
+            elif value is not None:
+                log.warning("%s returned a value after it had answered: ignored", req.method)
+        except asyncio.CancelledError:
+            # Ours (hang-up, deadline, rpc.cancel) has marked the response; any other is the action's own fault.
+            self._failed(res, InternalError("Internal error: the action was cancelled from within"))
+        except RPCError as error:
+            self._failed(res, error)
+        except Exception as error:
+            self._failed(res, self._internal(error, req))
+        finally:
+            res.task = None
+            req.peer.running.discard(res)
+            self._deadlines.remove(res)
+            res.settle()
+
+    def _failed(self, res: Response, error: RPCError) -> None:
+        if not res.answered:
+            res.fail(error)
+
+    def _internal(self, error: Exception, req: Request) -> InternalError:
+        """What the client is told of an unforeseen error: an id to look up in the log, and no more."""
+        correlation = secrets.token_hex(8)
+        log.error("%s failed [%s]", req.method, correlation, exc_info=error)
+        data = {"id": correlation}
+        if self._options.debug:
+            data["trace"] = "".join(traceback.format_exception(error))
+        return InternalError(data=data)
+
+    def _send(self, res: Response) -> None:
+        req = res.request
+        if req.notification or res.reply is None:
+            return
+        if res.failure is not None:
+            return res.reply(protocol.error_text(res.failure, req.id))
+        try:
+            text = protocol.result_text(res.value, req.id)
+        except (TypeError, ValueError) as error:
+            text = protocol.error_text(self._internal(error, req), req.id)
+        res.reply(text)
+
+    def _too_late(self, res: Response) -> None:
+        log.warning("%s passed its deadline of %g s", res.request.method, self._deadline)
+        _end(res, DeadlinePassed())
+
+    def _cancel(self, call: Call, peer: Peer) -> bytes:
+        """``rpc.cancel {"id": ...}``: true if a call with that id was under way on this connection."""
+        params = call.params if isinstance(call.params, dict) else {}
+        if set(params) != {"id"}:
+            return protocol.error_text(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.id)
+        wanted = params["id"]
+        found = [res for res in peer.running if _has_id(res.request, wanted)]
+        for res in found:
+            _end(res, Cancelled())
+        return protocol.result_text(bool(found), call.id)
+
+    def hang_up(self, peer: Peer) -> None:
+        """The peer is gone: its calls end, unanswered."""
+        for res in list(peer.running):
+            res.answered = True
+            if res.task:
+                res.task.cancel()
+
+    def close(self) -> None:
+        """Stop the timers. Calls still running are left to their peers."""
+        self._deadlines.close()
+
+
+def _end(res: Response, error: RPCError) -> None:
+    """Answer at once, then cancel: an action that will not be cancelled cannot keep its client waiting."""
+    if not res.answered:
+        res.fail(error)
+    if res.task:
+        res.task.cancel()
+    res.settle()
+
+
+def _has_id(req: Request, id: object) -> bool:
+    return not req.notification and type(req.id) is type(id) and req.id == id
+
+
+def _send_batch(peer: Peer, answers: list[bytes]) -> None:
+    if answers:
+        peer.send(protocol.batch_text(answers))
+
+
+class Batch:
+    """The calls of one message, run side by side as far as the connection's limit allows."""
+
+    def __init__(self, dispatcher: Dispatcher, items: list[Item], peer: Peer, done: Callable[[list[bytes]], None]):
+        self._dispatcher, self._peer, self._done = dispatcher, peer, done
+        self._waiting = deque(items)
+        self._answers: list[bytes] = []
+        self._running = 0
+        self._window = max(1, dispatcher.free(peer))
+        self._filling = False
+
+    def fill(self) -> None:
+        """Begin as many calls as fit; after the last one, hand over the answers."""
+        self._filling = True
+        while self._waiting and self._running < self._window:
+            self._running += 1
+            self._dispatcher.start(self._waiting.popleft(), self._peer, self._answers.append, self._settled)
+        self._filling = False
+        if not self._waiting and not self._running:
+            self._done(self._answers)
+
+    def _settled(self) -> None:
+        self._running -= 1
+        # A call that is refused settles while fill() is at work: its loop goes on by itself.
+        if not self._filling:
+            self.fill()

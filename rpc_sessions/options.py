@@ -1,0 +1,91 @@
+"""``ss.options``: the limits and times of a server, checked when they are set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from rpc_sessions.types import Seconds, seconds
+
+_COUNTS = {"message_limit", "batch_limit", "calls_in_flight", "send_queue"}
+_TIMES = {"call_deadline", "ping_interval", "ping_timeout", "drain"}
+TRANSPORTS = ("auto", "fast", "tornado")
+
+
+@dataclass
+class Options:
+    """Sizes are bytes, times are seconds (a timedelta will do). An unknown name is an AttributeError.
+
+    origins: web origins, such as "https://app.example", whose pages may connect beside our own.
+    trusted_proxies: addresses or networks whose X-Forwarded-For and -Proto are believed.
+    message_limit: the largest message; a larger one closes the socket with 1009, or is a 413.
+    batch_limit: calls in one batch.
+    calls_in_flight: running calls of one connection; the next one is answered -32000.
+    send_queue: bytes a client may leave unread before its socket is closed with 4008.
+    call_deadline: how long one call may take before it is cancelled and answered -32002.
+    ping_interval, ping_timeout: a ping this often, answered within that long. 0: no pings.
+    drain: how long ``stop()`` and SIGTERM wait for running calls.
+    debug: error answers carry the exception and its traceback. Never in production.
+    transport: "auto", "fast" or "tornado".
+    """
+
+    origins: list[str] = field(default_factory=list)
+    trusted_proxies: list[str] = field(default_factory=list)
+    message_limit: int = 64 * 1024
+    batch_limit: int = 100
+    calls_in_flight: int = 32
+    send_queue: int = 1024 * 1024
+    call_deadline: Seconds = 30.0
+    ping_interval: Seconds = 25.0
+    ping_timeout: Seconds = 20.0
+    drain: Seconds = 30.0
+    debug: bool = False
+    transport: str = "auto"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in {known.name for known in fields(self)}:
+            raise AttributeError(f"no option {name!r}; there are {', '.join(f.name for f in fields(self))}")
+        object.__setattr__(self, name, _checked(name, value))
+
+
+def _checked(name: str, value: object) -> object:
+    if name in _COUNTS:
+        return _count(name, value)
+    if name in _TIMES:
+        return _time(name, value)
+    if name == "transport" and value not in TRANSPORTS:
+        raise ValueError(f"transport is one of {', '.join(TRANSPORTS)}, not {value!r}")
+    if name == "debug" and not isinstance(value, bool):
+        raise TypeError(f"debug is True or False, not {value!r}")
+    if name in ("origins", "trusted_proxies"):
+        return _strings(name, value)
+    return value
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} is at least 1, not {value}")
+    return value
+
+
+def _time(name: str, value: object) -> float:
+    span = seconds(value)  # type: ignore[arg-type]  # seconds() refuses what is no duration
+    if not 0 <= span < float("inf"):
+        raise ValueError(f"{name} is not negative, and finite")
+    return span
+
+
+def _strings(name: str, value: object) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError(f"{name} is a list of strings, not {value!r}")
+    return [_origin(item) if name == "origins" else str(ip_network(item)) for item in value]
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.scheme or not parts.netloc or value != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"an origin is scheme://host[:port] and nothing more, not {value!r}")
+    return value.lower()

@@ -1,0 +1,110 @@
+"""How the params of a call become the arguments of its action: a plan made once, at registration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import msgspec
+
+from rpc_sessions.errors import InvalidParams
+from rpc_sessions.types import Action, JSON, Params
+
+Convert = Callable[[JSON], object]
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_UNTYPED = (Any, object, inspect.Parameter.empty)
+
+
+class Plan:
+    """The parameters of one action. ``plan.call(params)`` starts it, or raises InvalidParams (-32602).
+
+    Annotated types are checked and converted by msgspec (a dataclass, Struct, datetime or Enum
+    works as a type), strictly: "1" is no int, True is no int, 1 is a float.
+    """
+
+    __slots__ = ("_accepted", "_action", "_least", "_most", "_names", "_required", "_rest", "_rest_named", "types")
+
+    def __init__(self, action: Action) -> None:
+        """TypeError or NameError if an annotation cannot be resolved or checked."""
+        self._action = action
+        parameters = list(inspect.signature(action).parameters.values())
+        positional = [p for p in parameters if p.kind in _POSITIONAL]
+        self.types = _checks(action, parameters)
+        self._names = tuple(p.name for p in positional)
+        self._accepted = frozenset(p.name for p in parameters if p.kind in _NAMED)
+        self._rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self._rest_named = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        needed = [p for p in parameters if p.default is p.empty and p.kind in (*_POSITIONAL, *_NAMED)]
+        self._required = frozenset(p.name for p in needed)
+        # A call by position cannot give what only a name can: then no number of params is right.
+        self._least = sum(p in positional for p in needed) if all(p in positional for p in needed) else 1 << 30
+        self._most = 1 << 30 if self._rest else len(positional)
+
+    def call(self, params: Params) -> Any:
+        """The action's coroutine, with its arguments bound. Any: it is whatever the action returns."""
+        if type(params) is list:
+            if not self._least <= len(params) <= self._most:
+                raise InvalidParams(f"Invalid params: {self._expected()}, got {len(params)}")
+            return self._action(*(self._convert_list(params) if self.types else params))
+        assert isinstance(params, dict)
+        return self._by_name(params)
+
+    def _convert_list(self, params: list[JSON]) -> list[object]:
+        names = (*self._names, *("*" for _ in params[len(self._names) :]))
+        return [self._convert(self.types.get(name), name, value) for name, value in zip(names, params, strict=False)]
+
+    def _by_name(self, params: dict[str, JSON]) -> Any:
+        self._check_names(params)
+        rest = self.types.get("**")
+        kwargs = {name: self._convert(self.types.get(name, rest), name, value) for name, value in params.items()}
+        return self._action(**kwargs)
+
+    def _check_names(self, params: dict[str, JSON]) -> None:
+        if missing := self._required - params.keys():
+            raise InvalidParams(f"Invalid params: missing {', '.join(sorted(missing))}")
+        if (unknown := params.keys() - self._accepted) and not self._rest_named:
+            raise InvalidParams(f"Invalid params: unknown {', '.join(sorted(unknown))}")
+        if unknown & set(self._names):
+            raise InvalidParams("Invalid params: this parameter goes by position only")
+
+    @staticmethod
+    def _convert(convert: Convert | None, name: str, value: JSON) -> object:
+        if convert is None:
+            return value
+        try:
+            return convert(value)
+        except msgspec.ValidationError as error:
+            raise InvalidParams(f"Invalid params: {name}: {error}") from error
+
+    def _expected(self) -> str:
+        if self._least > self._most:
+            return "some params go by name only"
+        least, most = self._least, self._most
+        if self._rest:
+            return f"expected at least {least}"
+        return f"expected {least}" if least == most else f"expected {least} to {most}"
+
+
+def _checks(action: Action, parameters: list[inspect.Parameter]) -> dict[str, Convert]:
+    hints = get_type_hints(action, include_extras=True)
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    return {
+        stars.get(p.kind, p.name): _check(hints[p.name])
+        for p in parameters
+        if p.name in hints and hints[p.name] not in _UNTYPED
+    }
+
+
+def _check(type_: Any) -> Convert:
+    """A function that converts, or raises msgspec.ValidationError. Unknown types fail here, at start."""
+    msgspec.json.Decoder(type_)  # raises TypeError for what msgspec cannot check
+
+    def convert(value: JSON) -> object:
+        # The commonest case, a plain str or int, needs no look at all. Exact: True is no int.
+        return value if type(value) is type_ else msgspec.convert(value, type_)
+
+    if type_ in (str, int, bool, type(None)):
+        return convert
+    return lambda value: msgspec.convert(value, type_)

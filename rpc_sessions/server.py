@@ -1,0 +1,209 @@
+"""Server: wires sessions, actions, routes and transport together, and runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from socket import socket as Socket
+from types import SimpleNamespace
+
+import tornado.process
+import tornado.web
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.routing import PathMatches, Rule
+
+from rpc_sessions import codec
+from rpc_sessions.actions import Method, load_actions
+from rpc_sessions.dispatcher import Dispatcher
+from rpc_sessions.errors import ConfigError, RPCError
+from rpc_sessions.live.publish import Publish
+from rpc_sessions.middleware import MiddlewareRegistry, debug
+from rpc_sessions.options import Options
+from rpc_sessions.request import Peer
+from rpc_sessions.session.session import Session
+from rpc_sessions.session.sessions import Sessions
+from rpc_sessions.transport.builtin import builtin_rules
+from rpc_sessions.transport.context import Context
+from rpc_sessions.transport.handler import SETTING
+from rpc_sessions.transport.routes import HTTP
+from rpc_sessions.transport.websocket import GOING_AWAY, Connection
+from rpc_sessions.types import JSON, Seconds, seconds
+
+
+class Server:
+    """An application: the folder that holds ``rpc/``, ``middleware/`` and ``static/``.
+
+    session: options and store of the sessions. http: routes. publish: events to clients. api: a
+    namespace of your own, to hand services to actions. log: the logger. options: limits and times.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        """ConfigError if the folder does not exist."""
+        self.root = Path(root)
+        self.options = Options()
+        self.session = Sessions()
+        self.http = HTTP()
+        self.api = SimpleNamespace()
+        self.log = logging.getLogger("rpc_sessions")
+        self._folders: list[Path] = []
+        self._context: Context | None = None
+        self._connections: dict[str, Connection] = {}
+        self._server: HTTPServer | None = None
+        self.publish = Publish(self.session, self._connections)
+        self.use_path(self.root)
+
+    def use_path(self, folder: str | Path) -> None:
+        """Take ``rpc/`` and ``middleware/`` of another folder too. ConfigError if it does not exist."""
+        if not Path(folder).is_dir():
+            raise ConfigError(f"{folder} is not a folder")
+        self._folders.append(Path(folder))
+
+    # -- what is served ----------------------------------------------------------------------------
+
+    def handlers(self) -> list[Rule]:
+        """The rules of this server, for a ``tornado.web.Application`` of your own.
+
+        ConfigError, listing everything by file and line, if any module, route or option is wrong.
+        """
+        context = self._ready()
+        return [*builtin_rules(context), *self.http.rules(context)]
+
+    def make_app(self) -> tornado.web.Application:
+        """A Tornado application: ``handlers()``, and the files of ``static/``. ConfigError as there."""
+        rules = self.handlers()
+        static = self.root / "static"
+        if static.is_dir():
+            arguments = {"path": str(static), "default_filename": "index.html"}
+            rules.append(Rule(PathMatches(r"/(.*)"), tornado.web.StaticFileHandler, arguments))
+        settings = {SETTING: self._ready(), "cross_origin_protection": True, "trusted_origins": self.options.origins}
+        return tornado.web.Application(rules, **settings)  # type: ignore[arg-type]  # a list of Rule is what it takes
+
+    def _ready(self, *, must_have_secret: bool = False) -> Context:
+        """Load and check everything, once."""
+        if self._context is None:
+            self.session.start(must_have_secret=must_have_secret)
+            registry = MiddlewareRegistry({"debug": debug, "session": self.session.layer})
+            for folder in self._folders:
+                registry.load(folder / "middleware")
+            methods = self._methods(registry)
+            self._context = Context(
+                self.options, self.session, Dispatcher(methods, self.options), registry, self._connections
+            )
+            self._context.uses_sessions = self.http.uses_sessions() or self._any_session(methods)
+        return self._context
+
+    def _methods(self, registry: MiddlewareRegistry) -> dict[str, Method]:
+        methods: dict[str, Method] = {}
+        for folder in self._folders:
+            found = load_actions(folder / "rpc", registry, self)
+            if twice := methods.keys() & found.keys():
+                raise ConfigError(f"{folder}: {', '.join(sorted(twice))} exists in another folder too")
+            methods |= found
+        return methods
+
+    def _any_session(self, methods: dict[str, Method]) -> bool:
+        return any("session" in method.uses for method in methods.values())
+
+    async def rpc(self, method: str, *params: object, session: Session | str | None = None) -> JSON:
+        """Call an action in this process, through the same dispatcher. For tests and jobs.
+
+        params: what JSON can hold. session: a Session or a session id. Returns the result; raises
+        RPCError with the code of the error answer.
+        """
+        context = self._ready()
+        peer = Peer()
+        if session is not None:
+            peer.claim = self.session.claim_of(session if isinstance(session, str) else session.id)
+        text = codec.encode({"jsonrpc": "2.0", "method": method, "params": params, "id": 0})
+        answer = codec.decode(await context.dispatcher.answer(text, peer) or b"")
+        assert isinstance(answer, dict)
+        if isinstance(error := answer.get("error"), dict):
+            raise RPCError(error["code"], error["message"], error.get("data"))  # type: ignore[arg-type]  # our own reply
+        return answer["result"]
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    def run(self, host: str = "127.0.0.1", port: int = 3000, processes: int = 1) -> None:
+        """Serve until SIGTERM or Ctrl-C, then drain. processes: fork that many servers, on one port.
+
+        ConfigError if anything is wrong with the application, or several processes cannot share its store.
+        """
+        if not logging.getLogger().handlers:
+            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        if processes > 1:
+            self._check_shared_store()
+        self._ready(must_have_secret=processes > 1)
+        sockets = bind_sockets(port, host)
+        if processes > 1:
+            tornado.process.fork_processes(processes)
+        asyncio.run(self._serve(sockets))
+
+    def _check_shared_store(self) -> None:
+        if not getattr(self.session.store.current, "forks", True):
+            raise ConfigError("a client does not survive a fork: give the store a uri, or a function that makes the client")
+        if self.session.store.name == "memory":
+            self.log.warning("the memory store is not shared: each process has sessions of its own")
+
+    async def _serve(self, sockets: list[Socket]) -> None:
+        self._listen(sockets)
+        host, port = sockets[0].getsockname()[:2]
+        self.log.info("serving on http://%s:%d with the %s store", host, port, self.session.store.name)
+        stopped = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+        await stopped.wait()
+        self.log.info("stopping: waiting up to %g s for running calls", seconds(self.options.drain))
+        await self.stop()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 3000) -> int:
+        """Serve in the running loop. The port, which the system chose if ``port`` is 0."""
+        sockets = bind_sockets(port, host)
+        self._listen(sockets)
+        bound: int = sockets[0].getsockname()[1]
+        return bound
+
+    def _listen(self, sockets: list[Socket]) -> None:
+        self._server = HTTPServer(self.make_app())
+        self._server.add_sockets(sockets)
+        self._ready().timers.start(self._ready())
+
+    async def stop(self, drain: Seconds | None = None) -> None:
+        """Take no new calls, let those under way finish and be answered, close sockets with 1001, let go.
+
+        drain: how long running calls may take; by default ``options.drain``. What is not done then is cancelled.
+        """
+        context = self._ready()
+        context.dispatcher.draining = True
+        if self._server:
+            self._server.stop()
+        await self._drain(context, seconds(self.options.drain if drain is None else drain))
+        for connection in list(context.connections.values()):
+            connection.close(GOING_AWAY, "going away")
+        await _until(lambda: not context.connections, 1.0)
+        if self._server:
+            await self._server.close_all_connections()
+        await context.timers.stop()
+        context.dispatcher.close()
+        await self.session.store.current.close()
+
+    async def _drain(self, context: Context, span: float) -> None:
+        def done() -> bool:
+            for connection in list(context.connections.values()):
+                if not connection.running:
+                    connection.close(GOING_AWAY, "going away")
+            return not context.dispatcher.running and not context.requests
+
+        if not await _until(done, span):
+            self.log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
+
+
+async def _until(done: Callable[[], bool], span: float) -> bool:
+    """Wait until a condition holds, ``span`` seconds at most. Whether it holds."""
+    end = asyncio.get_running_loop().time() + span
+    while not done() and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.02)
+    return done()

@@ -1,0 +1,110 @@
+"""``ss.session.options``: secret, cookie and lifetimes, checked when they are set."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+
+from rpc_sessions.errors import ConfigError
+from rpc_sessions.types import Seconds, seconds
+
+log = logging.getLogger("rpc_sessions")
+_SHORTEST_SECRET = 16
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 6265's token
+
+
+class _Known:
+    """A dataclass whose unknown names are refused."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        known = [known.name for known in fields(self)]  # type: ignore[arg-type]  # subclasses are dataclasses
+        if name not in known:
+            raise AttributeError(f"no option {name!r}; there are {', '.join(known)}")
+        object.__setattr__(self, name, self._checked(name, value))
+
+    def _checked(self, name: str, value: object) -> object:
+        return value
+
+
+@dataclass
+class CookieOptions(_Known):
+    """secure: True, False or "auto" (when the request is https). same_site: "Lax", "Strict" or "None"."""
+
+    secure: bool | str = "auto"
+    same_site: str = "Lax"
+    path: str = "/"
+    domain: str | None = None
+    http_only: bool = True
+
+    def _checked(self, name: str, value: object) -> object:
+        if name == "secure" and value not in (True, False, "auto"):
+            raise ValueError(f'cookie.secure is True, False or "auto", not {value!r}')
+        if name == "same_site" and value not in ("Lax", "Strict", "None"):
+            raise ValueError(f'cookie.same_site is "Lax", "Strict" or "None", not {value!r}')
+        if name in ("path", "domain") and isinstance(value, str) and re.search(r"[;,\s\x00-\x1f\x7f]", value):
+            raise ValueError(f"cookie.{name} cannot hold {value!r}")
+        return value
+
+
+@dataclass
+class SessionOptions(_Known):
+    """Times are seconds or a timedelta. An unknown name is an AttributeError.
+
+    secret: a str, or a list of them: the first signs, any is accepted. key: the cookie's name.
+    max_age: how long an unused session lives. absolute_max_age: how long a used one does, None for ever.
+    touch_after: the expiry is pushed out at most this often; None is a tenth of max_age.
+    """
+
+    secret: str | list[str] | None = None
+    key: str = "connect.sid"
+    max_age: Seconds = timedelta(days=30)
+    absolute_max_age: Seconds | None = None
+    touch_after: Seconds | None = None
+    cookie: CookieOptions = field(default_factory=CookieOptions)
+
+    def _checked(self, name: str, value: object) -> object:
+        if name == "secret" and value is not None:
+            return _secrets(value)
+        if name == "key" and not (isinstance(value, str) and _COOKIE_NAME.match(value)):
+            raise ValueError(f"key is the name of a cookie, not {value!r}")
+        if name in ("max_age", "absolute_max_age", "touch_after") and (value is not None or name == "max_age"):
+            return _span(name, value)
+        if name == "cookie" and not isinstance(value, CookieOptions):
+            raise TypeError("set the members of options.cookie, as options.cookie.secure = True")
+        return value
+
+    @property
+    def idle(self) -> float:
+        """max_age in seconds."""
+        return seconds(self.max_age)
+
+    def signing_secrets(self, *, must: bool) -> list[str]:
+        """The secrets, first one first. Without any: a random one and a warning, or ConfigError where they must be."""
+        if not self.secret:
+            if must or os.environ.get("RPC_SESSIONS_ENV") == "production":
+                raise ConfigError("set ss.session.options.secret: production and processes > 1 need one of your own")
+            log.warning("no ss.session.options.secret: a random one is used, and cookies end with this process")
+            self.secret = secrets.token_urlsafe(32)
+        assert isinstance(self.secret, list)
+        return self.secret
+
+
+def _secrets(value: object) -> list[str]:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values or not all(isinstance(item, str) for item in values):
+        raise TypeError("secret is a string, or a list of strings")
+    if any(len(item) < _SHORTEST_SECRET for item in values):
+        raise ValueError(f"a secret has at least {_SHORTEST_SECRET} characters")
+    return list(values)
+
+
+def _span(name: str, value: object) -> timedelta:
+    span = seconds(value)  # type: ignore[arg-type]  # seconds() refuses what is no duration
+    least = 0 if name == "touch_after" else 1
+    if not least <= span <= timedelta(days=365 * 100).total_seconds():
+        raise ValueError(f"{name} is {least} second or more, not {value!r}")
+    return timedelta(seconds=span)

@@ -1,0 +1,270 @@
+"""The session object: a mapping that knows what it changed, and never loses or revives anything.
+
+A save is a compare-and-swap on the record that was loaded. When somebody else was faster, the own
+keys are laid over the fresh record and the swap is tried again. When the record is gone, it stays
+gone: SessionGone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import replace as with_changes
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+from rpc_sessions.errors import SessionGone
+from rpc_sessions.request import Peer
+from rpc_sessions.session import merge, rotation
+from rpc_sessions.session.channels import Channels
+from rpc_sessions.session.claim import Claim
+from rpc_sessions.session.merge import Changes
+from rpc_sessions.session.stores.base import Record, Store
+from rpc_sessions.session.values import MAX_AGE, SessionValues
+from rpc_sessions.types import Seconds
+
+if TYPE_CHECKING:
+    from rpc_sessions.session.sessions import Sessions
+
+
+class Session(SessionValues):
+    """One caller's view of a session: a mapping of str to what JSON can hold, and its life in the store."""
+
+    __slots__ = ("__weakref__", "_gone", "_readonly", "_touch", "claim", "destroyed", "peer", "record", "sessions")
+
+    def __init__(self, sessions: Sessions, claim: Claim, peer: Peer, *, readonly: bool = False) -> None:
+        super().__init__()
+        self.sessions = sessions
+        self.claim = claim
+        self.peer = peer
+        self.record: Record | None = None
+        self.destroyed = False
+        self._readonly = readonly
+        self._gone = self._touch = False
+
+    # -- what it is --------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The session's id: a secret, as good as the cookie."""
+        return self.claim.id
+
+    @property
+    def is_new(self) -> bool:
+        """True until it is first stored."""
+        return self.record is None
+
+    @property
+    def store(self) -> Store:
+        """The store it lives in."""
+        return self.sessions.store.current
+
+    @property
+    def user_id(self) -> str | None:
+        """Who is logged in, or None. Set it with ``await session.set_user_id(...)``."""
+        return self.record.user_id if self.record else None
+
+    @property
+    def channel(self) -> Channels:
+        """The channels this session listens to."""
+        return Channels(self)
+
+    @property
+    def max_age(self) -> timedelta:
+        """How long the session lives unused. Set it for this one session ("remember me"), then save."""
+        return timedelta(seconds=self._idle())
+
+    @max_age.setter
+    def max_age(self, span: Seconds) -> None:
+        self.raw[MAX_AGE] = self.sessions.span(span)
+
+    @property
+    def created(self) -> datetime:
+        """When it began (UTC)."""
+        return _datetime(self.record.created if self.record else time.time())
+
+    @property
+    def expires(self) -> datetime:
+        """When it ends if nobody uses it until then (UTC)."""
+        return _datetime(self.record.expires if self.record else self.expiry(time.time()))
+
+    def expiry(self, created: float) -> float:
+        """When a session that is used now will end: seconds since the epoch."""
+        return min(time.time() + self._idle(), created + self.sessions.absolute)
+
+    def _idle(self) -> float:
+        own = self.reserved(MAX_AGE)
+        return cast(float, own) if own else self.sessions.idle
+
+    # -- reading and writing -----------------------------------------------------------------------
+
+    async def load(self) -> Session:
+        """Read again from the store; unsaved changes are dropped. SessionGone if a stored session is gone."""
+        if self._gone:
+            raise SessionGone
+        record = await self.sessions.fetch(self.claim)
+        if record is None and self.record is not None:
+            raise self.lost()
+        self.reset(record.data if record else merge.EMPTY)
+        self.took(record)
+        return self
+
+    async def save(self) -> Session:
+        """Store what changed. Nothing changed: nothing is written, but a due touch.
+
+        SessionGone if it was destroyed, expired or moved meanwhile; TypeError or ValueError, naming
+        the key, for a value JSON cannot hold; StoreUnavailable. In each case nothing is written.
+        """
+        self.check_writable()
+        mine = self.changes()
+        if not mine:
+            await self.write_touch()
+        elif self.record is None:
+            await self.insert(mine)
+        else:
+            await self._commit(mine)
+        return self
+
+    async def insert(self, mine: Changes, user_id: str | None = None) -> None:
+        """Store a new session; if another socket of this session was faster, merge with its record."""
+        if await self._try_insert(mine, user_id):
+            return
+        await self.reread(mine)
+        if user_id is None:
+            await self._commit(mine)
+        else:
+            await rotation.rotate(self, user_id)
+
+    async def _try_insert(self, mine: Changes, user_id: str | None = None) -> bool:
+        now = time.time()
+        record = Record(mine.apply(merge.EMPTY), now, self.expiry(now), user_id, self.sessions.token())
+        if not (self.claim.may_insert and await self.store.insert(self.claim.key, record)):
+            self.claim.stored()
+            return False
+        self.took(record)
+        await self.sessions.announce(self.claim, self.peer)
+        return True
+
+    async def _commit(self, mine: Changes) -> None:
+        while not await self._swap(mine):
+            await self.reread(mine)
+
+    async def _swap(self, mine: Changes) -> bool:
+        """Compare-and-swap: True if the record with these changes is stored now."""
+        base = self.record
+        assert base is not None
+        record = self.next_record(base, mine.apply(base.data), base.user_id)
+        if not await self.store.replace(self.claim.key, record, base):
+            return False
+        self.took(record)
+        self.claim.cookie = "set"
+        return True
+
+    def next_record(self, base: Record, data: str, user_id: str | None) -> Record:
+        """The record that follows ``base``."""
+        return Record(data, base.created, self.expiry(base.created), user_id, self.sessions.token())
+
+    async def reread(self, mine: Changes) -> None:
+        """Read the fresh record and take from it what is not ours. SessionGone if there is none."""
+        fresh = await self.sessions.fetch(self.claim)
+        if fresh is None:
+            raise self.lost()
+        self.absorb(fresh.data, mine)
+        self.took(fresh)
+
+    def took(self, record: Record | None) -> None:
+        """This record is what the store holds, as far as this view knows."""
+        self.record = record
+        self._touch = False
+        if record is not None:
+            self.committed(record.data)
+            self.sessions.saw(self.claim, record)
+
+    def lost(self) -> SessionGone:
+        """The session is gone: the error to raise."""
+        self._gone = True
+        return SessionGone()
+
+    def check_writable(self) -> None:
+        """SessionGone, or RuntimeError in a call that promised to write nothing."""
+        if self._gone:
+            raise SessionGone
+        if self._readonly:
+            raise RuntimeError('the session was opened with req.use("session", readonly=True)')
+
+    async def mutate(self, fn: Callable[[Session], object]) -> object:
+        """Read, change, write, atomically: ``fn(session)`` runs again on fresh data until it commits.
+
+        fn may be async. What it returns is returned. If it raises, nothing of it is stored.
+        """
+        await self.save()
+        while True:
+            try:
+                result = fn(self)
+                result = await result if inspect.isawaitable(result) else result
+            except BaseException:
+                self.reset(self._text)
+                raise
+            mine = self.changes()
+            if not mine or await (self._swap(mine) if self.record else self._try_insert(mine)):
+                return result
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        fresh = await self.sessions.fetch(self.claim)
+        if fresh is None:
+            raise self.lost()
+        self.reset(fresh.data)
+        self.took(fresh)
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    def touch(self) -> None:
+        """Push the expiry out: written at the next save or the end of the call, at most every ``touch_after``."""
+        if self.record is not None and not self._readonly:
+            self._touch = self.expiry(self.record.created) - self.record.expires >= self.sessions.touch_after
+
+    def update(self, *args: object, **values: object) -> None:
+        """As a mapping's ``update``; without arguments, ``touch``."""
+        if args or values:
+            super().update(*args, **values)  # type: ignore[arg-type]  # what a mapping takes
+        else:
+            self.touch()
+
+    async def write_touch(self) -> None:
+        """Write a touch that is due. SessionGone if the session is gone."""
+        if not self._touch or self.record is None:
+            return
+        self._touch = False
+        expires = self.expiry(self.record.created)
+        if not await self.store.touch(self.claim.key, expires):
+            raise self.lost()
+        self.record = with_changes(self.record, expires=expires)
+        self.claim.cookie = "set"
+
+    async def regenerate(self, keep: bool = True) -> Session:
+        """A new id, with the data or (keep=False) without; the old id is dead everywhere."""
+        await rotation.rotate(self, self.user_id if keep else None, keep=keep)
+        return self
+
+    generate = regenerate
+
+    async def set_user_id(self, user_id: str | None) -> Session:
+        """Log a user in, or (None) out; the data stays. Rotates the id, against session fixation."""
+        if user_id is not None and (not isinstance(user_id, str) or not user_id):
+            raise TypeError(f"a user id is a string, not {user_id!r}: use str(...)")
+        await rotation.rotate(self, user_id)
+        return self
+
+    async def destroy(self) -> None:
+        """Delete it. No later save brings it back; other sockets of the session are closed with 4401."""
+        self.check_writable()
+        await self.store.delete(self.claim.key)
+        self.reset(merge.EMPTY)
+        self.record, self._gone, self.destroyed = None, True, True
+        self.sessions.ended(self.claim, self.peer)
+
+
+def _datetime(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

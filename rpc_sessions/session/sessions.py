@@ -1,0 +1,265 @@
+"""``ss.session``: options and store, and the way from a cookie to a session and back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from hashlib import sha256
+from importlib.metadata import entry_points
+from typing import cast
+
+from rpc_sessions.errors import ConfigError, SessionGone
+from rpc_sessions.request import Peer
+from rpc_sessions.session import cookie, ticket
+from rpc_sessions.session.claim import Claim, Claims
+from rpc_sessions.session.merge import Values, unpack
+from rpc_sessions.session.middleware import session_layer
+from rpc_sessions.session.options import SessionOptions
+from rpc_sessions.session.session import Session
+from rpc_sessions.session.stores.base import Record, Store
+from rpc_sessions.session.values import CHANNELS
+from rpc_sessions.types import JSON, Middleware, Seconds, seconds
+
+SESSION_ENDED = 4401
+_METHODS = ("load", "insert", "replace", "touch", "delete", "gc", "close")
+
+
+class StoreChoice:
+    """``ss.session.store``: which store holds the sessions; memory until ``use`` says otherwise."""
+
+    def __init__(self) -> None:
+        self.name = "memory"
+        self._store: Store | None = None
+
+    def use(self, store: str | Store, **options: object) -> None:
+        """A store by name, with its options, or any object with the Store protocol.
+
+        Names come from the entry-point group ``rpc_sessions.stores``. ConfigError for an unknown
+        name, options the store does not take, or an object without the protocol's methods.
+        """
+        if isinstance(store, str):
+            self._store = _named_store(store, options)
+            self.name = store
+            return
+        if options:
+            raise ConfigError("options go with the name of a store, not with a store")
+        if missing := [name for name in _METHODS if not callable(getattr(store, name, None))]:
+            raise ConfigError(f"{store!r} is no store: it lacks {', '.join(missing)}")
+        self._store, self.name = store, type(store).__name__
+
+    @property
+    def current(self) -> Store:
+        """The store in use."""
+        if self._store is None:
+            self.use("memory")
+        assert self._store is not None
+        return self._store
+
+
+def _named_store(name: str, options: dict[str, object]) -> Store:
+    found = {point.name: point for point in entry_points(group="rpc_sessions.stores")}
+    if name not in found:
+        raise ConfigError(f"unknown store {name!r}; there are {', '.join(sorted(found))}")
+    try:
+        return cast(Store, found[name].load()(**options))
+    except TypeError as error:
+        raise ConfigError(f"the store {name!r}: {error}") from error
+
+
+class Sessions:
+    """The sessions of a server."""
+
+    def __init__(self) -> None:
+        self.options = SessionOptions()
+        self.store = StoreChoice()
+        self.claims = Claims()
+        self.idle = self.absolute = self.touch_after = 0.0
+        self._secrets: list[str] = []
+
+    def start(self, *, must_have_secret: bool = False) -> None:
+        """Take the options as they are now. ConfigError without a secret where there must be one."""
+        self._secrets = self.options.signing_secrets(must=must_have_secret)
+        self.idle = self.options.idle
+        self.absolute = float("inf") if self.options.absolute_max_age is None else seconds(self.options.absolute_max_age)
+        self.touch_after = self.idle / 10 if self.options.touch_after is None else seconds(self.options.touch_after)
+
+    def layer(self, *, autosave: bool = False, readonly: bool = False) -> Middleware:
+        """The middleware ``session``."""
+        return session_layer(self, autosave=autosave, readonly=readonly)
+
+    # -- from a cookie to a session ----------------------------------------------------------------
+
+    def claim(self, cookie_header: str) -> Claim:
+        """The claim of an HTTP request. No store is asked."""
+        id = cookie.read(cookie_header, self.options.key, self._secrets)
+        if id is None:
+            return self._new_claim()
+        claim = Claim(id, self.key_for(id), fresh=False, browser_ids=[id])
+        live = self.claims.get(claim.key)
+        if live and live.fresh:
+            claim.fresh, claim.twin = True, live
+        return claim
+
+    def claim_of(self, id: str) -> Claim:
+        """A claim on a session whose id is known, for calls within the process."""
+        return Claim(id, self.key_for(id), fresh=False)
+
+    def _new_claim(self) -> Claim:
+        id = cookie.new_id()
+        return Claim(id, self.key_for(id), fresh=True)
+
+    async def connect(self, socket: Peer, cookie_header: str) -> bool:
+        """Give a socket its claim, before its handshake is answered. True: the 101 must set the cookie.
+
+        StoreUnavailable if the session cannot be read now: a store that is down makes nobody anonymous.
+        """
+        claim, record = self.claim(cookie_header), None
+        if claim.twin:
+            claim = claim.twin
+        elif not claim.fresh:
+            record = await self.fetch(claim)
+            claim = (self.claims.get(claim.key) or claim) if record else self._new_claim()
+        self.claims.join(claim, socket)
+        if record:
+            self.saw(claim, record)
+        unknown = not claim.browser_ids
+        if unknown:
+            claim.browser_ids.append(claim.id)
+        return unknown or (record is not None and self._aged(record))
+
+    def _aged(self, record: Record) -> bool:
+        """Whether the cookie should be renewed with the expiry."""
+        return time.time() + self.idle - record.expires >= self.touch_after
+
+    def disconnect(self, socket: Peer) -> None:
+        """A socket is gone."""
+        self.claims.leave(socket)
+
+    async def open(self, peer: Peer, *, readonly: bool = False) -> Session:
+        """The session of a peer, read from the store. Over WebSocket SessionGone if it has ended."""
+        if peer.claim is None:
+            peer.claim = self._new_claim()
+        claim = peer.claim
+        session = Session(self, claim, peer, readonly=readonly)
+        await session.load()
+        if session.record is not None:
+            session.touch()
+        elif not claim.may_insert:
+            self._not_there(claim, peer)
+        return session
+
+    def _not_there(self, claim: Claim, peer: Peer) -> None:
+        """The id names nothing: dead, for ever."""
+        if peer.transport == "websocket":
+            # Soon, not now: the answer to this call leaves first.
+            asyncio.get_running_loop().call_soon(self.ended, claim, None)
+            raise SessionGone
+        id = cookie.new_id()
+        claim.move(id, self.key_for(id), fresh=True)
+
+    async def fetch(self, claim: Claim) -> Record | None:
+        """The claim's record, unless it is not there, has expired or is past its absolute age."""
+        record = None
+        key = ""
+        while key != claim.key:  # the session may move to another id while the store is asked
+            if claim.may_insert:
+                return None
+            key = claim.key
+            record = await self.store.current.load(key)
+        if record is None or min(record.expires, record.created + self.absolute) <= time.time():
+            return None
+        return record
+
+    async def create(self, values: Values | None = None, user_id: str | None = None) -> Session:
+        """A new stored session, made by the server itself (tests, jobs)."""
+        session = await self.open(Peer())
+        session.update(values or {})
+        await session.insert(session.changes(), user_id)
+        return session
+
+    # -- what sessions tell ------------------------------------------------------------------------
+
+    def saw(self, claim: Claim, record: Record) -> None:
+        """A session reports the record it read or wrote: who its user is, what it listens to."""
+        if claim.fresh:
+            claim.stored()
+        if claim.token == record.token:
+            return
+        claim.token = record.token
+        live = self.claims.get(claim.key)
+        if live is not None:
+            channels = unpack(record.data).get(CHANNELS) if CHANNELS in record.data else None
+            self.claims.identify(live, record.user_id, frozenset(cast("list[str]", channels or [])))
+
+    def moved(self, claim: Claim, id: str, *, fresh: bool = False) -> None:
+        """The session has a new id: its sockets follow."""
+        key = self.key_for(id)
+        live = self.claims.get(claim.key)
+        if live is not None:
+            self.claims.move(live, id, key, fresh=fresh)
+        if claim is not live:
+            if live is not None:
+                live.browser_ids = [*live.browser_ids[-7:], id]  # the HTTP reply will set it
+            claim.move(id, key, fresh=fresh)
+            claim.twin = live if fresh else None
+
+    async def announce(self, claim: Claim, peer: Peer) -> None:
+        """The session is stored under an id the browser may not know: tell it."""
+        claim.cookie = "set"
+        if peer.transport != "websocket" or claim.browser_ids[-1:] == [claim.id]:
+            return
+        code = await ticket.issue(self.store.current, claim.id, claim.browser_ids)
+        claim.browser_ids = [*claim.browser_ids[-7:], claim.id]
+        peer.notify("rpc.session", {"ticket": code})
+
+    def ended(self, claim: Claim, by: Peer | None) -> None:
+        """The session is over: its sockets are closed, but the one that ended it, which starts anew."""
+        claim.cookie = "clear"
+        claim.stored()
+        live = self.claims.get(claim.key)
+        if live is None:
+            return
+        live.stored()
+        for socket in list(live.sockets):
+            self.claims.leave(socket)
+            if socket is by:
+                anew = self._new_claim()
+                anew.browser_ids = live.browser_ids
+                self.claims.join(anew, socket)
+            else:
+                socket.close(SESSION_ENDED, "session ended")
+
+    async def redeem(self, code: str, cookie_header: str) -> str | None:
+        """The session id that a ticket brings to the browser with this cookie; None if it brings none."""
+        presented = cookie.read(cookie_header, self.options.key, self._secrets)
+        return await ticket.redeem(self.store.current, code, presented)
+
+    def set_cookie(self, claim: Claim, *, https: bool) -> str | None:
+        """The Set-Cookie header that a reply must carry, if any."""
+        if claim.cookie == "set":
+            return self.cookie_for(claim.id, https=https)
+        if claim.cookie == "clear" and claim.browser_ids:
+            return cookie.header(self.options.key, "", 0, self.options.cookie, https=https)
+        return None
+
+    def cookie_for(self, id: str, *, https: bool) -> str:
+        """A Set-Cookie header with the signed id."""
+        return cookie.header(self.options.key, cookie.sign(id, self._secrets[0]), self.idle, self.options.cookie, https=https)
+
+    # -- small things ------------------------------------------------------------------------------
+
+    def key_for(self, id: str) -> str:
+        """The key of a session in the store: the SHA-256 of its id, so that a stolen store opens no session."""
+        return sha256(id.encode()).hexdigest()
+
+    def token(self) -> str:
+        """A token for a new record."""
+        return secrets.token_hex(8)
+
+    def span(self, value: Seconds) -> JSON:
+        """A max_age for one session, in seconds."""
+        span = seconds(value)
+        if not 0 < span < float("inf"):
+            raise ValueError(f"max_age is more than 0 seconds, not {value!r}")
+        return span

@@ -1,0 +1,104 @@
+"""What every server also serves: tickets, the JS client, and its health."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tornado.web
+from tornado.routing import PathMatches, Rule
+
+from rpc_sessions import codec
+from rpc_sessions.errors import RPCError, StoreUnavailable
+from rpc_sessions.transport.context import Context
+from rpc_sessions.transport.post import HTTPPeer, finish_json, is_json
+from rpc_sessions.transport.tornado_socket import RPCHandler
+
+CLIENT = Path(__file__).parent.parent / "client" / "index.js"
+
+
+class ContextHandler(tornado.web.RequestHandler):
+    """A handler that knows its server."""
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+
+
+class TicketHandler(ContextHandler):
+    """POST /rpc/session {"ticket": ...}: sets the cookie of a session whose id was rotated over a WebSocket.
+
+    204 with the cookie; 403 for a wrong origin, or a ticket that is unknown, used, late or of another cookie.
+    """
+
+    async def post(self) -> None:
+        if not self.context.origin_allowed(self.request):
+            raise tornado.web.HTTPError(403, "origin not allowed")
+        if not is_json(self):
+            raise tornado.web.HTTPError(415)
+        try:
+            id = await self.context.sessions.redeem(self._ticket(), self.request.headers.get("Cookie", ""))
+        except StoreUnavailable as error:
+            raise tornado.web.HTTPError(503, str(error)) from error
+        if id is None:
+            raise tornado.web.HTTPError(403, "ticket refused")
+        https = HTTPPeer(self.context, self).https
+        self.set_header("Set-Cookie", self.context.sessions.cookie_for(id, https=https))
+        self.set_header("Cache-Control", "no-store")
+        self.set_status(204)
+
+    def _ticket(self) -> str:
+        try:
+            message = codec.decode(self.request.body)
+        except RPCError as error:
+            raise tornado.web.HTTPError(400, str(error)) from error
+        ticket = message.get("ticket") if isinstance(message, dict) else None
+        if not isinstance(ticket, str):
+            raise tornado.web.HTTPError(400, 'expected {"ticket": "..."}')
+        return ticket
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        return True  # post() checks, more strictly
+
+
+class ClientHandler(tornado.web.RequestHandler):
+    """GET /rpc/client.js: the JS client, an ES module."""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Cache-Control", "no-cache")  # asked again each time, answered 304 by its ETag
+        self.finish(CLIENT.read_bytes())
+
+
+class HealthHandler(tornado.web.RequestHandler):
+    """GET /healthz: 200 as long as the process answers."""
+
+    def get(self) -> None:
+        finish_json(self, b'{"status":"ok"}')
+
+
+class ReadyHandler(ContextHandler):
+    """GET /readyz: 200 when calls can be taken; 503 while draining, or while the store is away."""
+
+    async def get(self) -> None:
+        status = "draining" if self.context.dispatcher.draining else await self._store_status()
+        self.set_status(200 if status == "ok" else 503)
+        finish_json(self, codec.encode({"status": status}))
+
+    async def _store_status(self) -> str:
+        if self.context.uses_sessions:
+            try:
+                await self.context.sessions.store.current.load("0" * 64)
+            except StoreUnavailable:
+                return "session store unavailable"
+        return "ok"
+
+
+def builtin_rules(context: Context) -> list[Rule]:
+    """The rules of the protocol's own paths."""
+    with_context = {"context": context}
+    return [
+        Rule(PathMatches(r"/rpc"), RPCHandler, with_context),
+        Rule(PathMatches(r"/rpc/session"), TicketHandler, with_context),
+        Rule(PathMatches(r"/rpc/client\.js"), ClientHandler),
+        Rule(PathMatches(r"/healthz"), HealthHandler),
+        Rule(PathMatches(r"/readyz"), ReadyHandler, with_context),
+    ]

@@ -1,0 +1,97 @@
+"""What every handler of a server shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, TypeAlias
+
+from rpc_sessions.dispatcher import Dispatcher
+from rpc_sessions.errors import ConfigError
+from rpc_sessions.middleware import MiddlewareRegistry
+from rpc_sessions.options import Options
+from rpc_sessions.session.sessions import Sessions
+from rpc_sessions.transport.timers import Timers
+from rpc_sessions.types import Middleware
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+
+    from rpc_sessions.transport.websocket import Connection
+
+Use: TypeAlias = "str | Middleware | tuple[object, ...]"
+
+
+@dataclass
+class Context:
+    """One server's parts. connections: its open WebSockets by socket id. requests: its HTTP requests under way."""
+
+    options: Options
+    sessions: Sessions
+    dispatcher: Dispatcher
+    registry: MiddlewareRegistry
+    connections: dict[str, Connection]
+    uses_sessions: bool = False
+    timers: Timers = field(default_factory=Timers)
+    requests: set[object] = field(default_factory=set)
+
+    def layers(self, use: Sequence[Use]) -> tuple[Middleware, ...]:
+        """The middleware of a ``use`` list: names, or (name, \\*config). ConfigError if one is of no use."""
+        if isinstance(use, str):
+            raise ConfigError(f"use is a list, not {use!r}")
+        return tuple(self._layer(item) for item in use)
+
+    def _layer(self, item: Use) -> Middleware:
+        name, *config = item if isinstance(item, tuple) else (item,)
+        options = config.pop() if config and isinstance(config[-1], dict) else {}
+        return self.registry.make(name, *config, **options)  # type: ignore[arg-type]  # make() refuses the rest
+
+    def client(self, request: HTTPServerRequest) -> tuple[str, bool]:
+        """(address, https) of the client. Forwarded headers count as far as trusted proxies wrote them."""
+        address, https = request.remote_ip or "", request.protocol == "https"
+        if not self._trusted(address):
+            return address, https
+        if protocol := request.headers.get("X-Forwarded-Proto"):
+            https = protocol.split(",")[-1].strip().lower() == "https"
+        for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+            if not _is_address(hop.strip()):
+                break
+            address = hop.strip()
+            if not self._trusted(address):
+                break
+        return address, https
+
+    def _trusted(self, address: str) -> bool:
+        if not self.options.trusted_proxies or not _is_address(address):
+            return False
+        ip = ip_address(address)
+        return any(ip in ip_network(network) for network in self.options.trusted_proxies)
+
+    def origin_allowed(self, request: HTTPServerRequest) -> bool:
+        """Whether the page behind a request may speak to this server.
+
+        A browser always says where a page is from; a request without Origin is from no page. The
+        same scheme, host and port may, and what ``options.origins`` lists: nothing else, not "null".
+        """
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return True
+        _, https = self.client(request)
+        own = f"{'https' if https else 'http'}://{request.host.lower()}"
+        return _without_default_port(origin.lower()) in {
+            _without_default_port(allowed) for allowed in (own, *self.options.origins)
+        }
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_default_port(origin: str) -> str:
+    port = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(port)

@@ -1,0 +1,211 @@
+"""``rpc_sessions.RequestHandler``: Tornado's, in the same middleware chain as a call.
+
+The chain runs around the handler's method: its layers begin in ``prepare`` and end when the handler
+finishes, before the first byte of the reply leaves. So a session is stored, and its cookie set,
+whatever ended the request: ``finish``, ``redirect``, ``send_error``. An exception that leaves the
+handler goes through the layers as it would through those of a call, and nothing is saved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, ClassVar
+
+import tornado.web
+from tornado.routing import Rule, RuleRouter
+
+from rpc_sessions import codec
+from rpc_sessions.errors import ConfigError, RPCError
+from rpc_sessions.middleware import run_chain
+from rpc_sessions.transport.context import Context, Use
+from rpc_sessions.transport.messages import HTTPRequest, HTTPResponse
+from rpc_sessions.transport.post import HTTPPeer
+from rpc_sessions.types import Middleware
+
+log = logging.getLogger("rpc_sessions")
+SETTING = "rpc_sessions"
+STATUS = {
+    -32700: 400, -32600: 400, -32602: 400, -32601: 404, -32000: 503,
+    -32001: 401, -32002: 504, -32003: 413, -32004: 429, -32010: 503,
+}  # fmt: skip
+
+
+class RequestHandler(tornado.web.RequestHandler):
+    """A ``tornado.web.RequestHandler`` with ``self.req`` and the middleware of ``use``.
+
+    use: names, or (name, \\*config), as in ``req.use``. A subclass that overrides ``prepare`` awaits
+    ``super().prepare()`` first.
+    """
+
+    use: ClassVar[Sequence[Use]] = ()
+    req: HTTPRequest
+    res: HTTPResponse
+
+    _chain: asyncio.Task[object] | None = None
+    _finishing: asyncio.Task[None] | None = None
+    _flushing: asyncio.Task[None] | None = None
+    _left: asyncio.Future[None]
+    _requests: set[object]
+
+    async def prepare(self) -> None:
+        """Run the middleware up to the handler's own method, or answer in its place."""
+        context = context_of(self.application)
+        self._requests = context.requests
+        self._requests.add(self)
+        self._peer = HTTPPeer(context, self)
+        self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
+        self.res = HTTPResponse(self.req)
+        if layers := self.layers(context):
+            await self._enter(layers)
+
+    def layers(self, context: Context) -> tuple[Middleware, ...]:
+        """The middleware of this handler."""
+        return layers_of(self.application, context, type(self))
+
+    async def _enter(self, layers: Sequence[Middleware]) -> None:
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left = asyncio.get_running_loop().create_future()
+
+        async def handler() -> None:
+            reached.set_result(None)
+            await self._left
+
+        chain = asyncio.ensure_future(run_chain(layers, self.req, self.res, handler))
+        await asyncio.wait((reached, chain), return_when=asyncio.FIRST_COMPLETED)
+        if reached.done():
+            self._chain = chain
+        else:
+            await chain
+            self.write_answer()
+            self.finish()
+
+    def write_answer(self) -> None:
+        """Write what ``self.res`` holds."""
+        if self.res.failure:
+            self._write_failure(self.res.failure, self.res.code)
+            return
+        self.set_status(self.res.code)
+        for name, value in self.res.fields:
+            self.set_header(name, value)
+        if self.res.body:
+            self.write(self.res.body)
+
+    def _write_failure(self, error: RPCError, code: int = 200) -> None:
+        self.set_status(code if code != 200 else STATUS.get(error.code, 500))
+        self.set_header("Content-Type", "application/json")
+        self.write(codec.encode({"error": error.as_dict()}))
+
+    # -- the end: the chain first, then the bytes --------------------------------------------------
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        """As Tornado's; where there is a chain, the reply leaves when it has ended."""
+        if self._chain is None:
+            return self._send(chunk)
+        if self._finishing is None:
+            if chunk is not None:
+                self.write(chunk)
+            self._finishing = asyncio.ensure_future(self._finish_chain())
+        return self._finishing
+
+    async def _finish_chain(self) -> None:
+        """End the chain, then send. What goes wrong in it becomes the reply, if none has left."""
+        assert self._chain is not None
+        if self._flushing:
+            await asyncio.wait((self._flushing,))
+        if not self._left.done():
+            self._left.set_result(None)
+        await asyncio.wait((self._chain,))
+        chain, self._chain = self._chain, None
+        error = None if chain.cancelled() else chain.exception()
+        if error is not None and error is not self._failure:
+            self.log_exception(type(error), error, error.__traceback__)
+            super().send_error(STATUS.get(getattr(error, "code", 0), 500), exc_info=(type(error), error, None))
+            return
+        self._put_cookie()
+        await self._send()
+
+    def _send(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        if hasattr(self, "_requests"):  # prepare() may not have been reached
+            self._requests.discard(self)
+        return super().finish(chunk)
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """As Tornado's; the session is stored before the first byte leaves."""
+        if self._chain is None or self._headers_written:
+            return super().flush(include_footers)
+        if self._flushing is None:
+            self._flushing = asyncio.ensure_future(self._flush_saved(include_footers))
+        return self._flushing
+
+    async def _flush_saved(self, include_footers: bool) -> None:
+        if self.req.has_session:
+            await self.req.session.save()
+        self._put_cookie()
+        await super().flush(include_footers)
+
+    def _put_cookie(self) -> None:
+        if not self._headers_written:
+            self._peer.put_cookie(self)
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    _failure: BaseException | None = None
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """As Tornado's; an RPCError has the HTTP status of its code."""
+        error = (kwargs.get("exc_info") or (None, None))[1]
+        if isinstance(error, RPCError):
+            status_code = STATUS.get(error.code, 500)
+        if error is not None and self._chain is not None and not self._left.done():
+            self._failure = error
+            self._left.set_exception(error)
+        super().send_error(status_code, **kwargs)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """As Tornado's; an RPCError is written as JSON."""
+        error = (kwargs.get("exc_info") or (None, None))[1]
+        if isinstance(error, RPCError):
+            self._write_failure(error)
+        else:
+            super().write_error(status_code, **kwargs)
+
+    def log_exception(
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """As Tornado's; an RPCError is an answer, not a fault."""
+        if not isinstance(value, RPCError):
+            super().log_exception(typ, value, tb)
+
+
+def context_of(application: tornado.web.Application) -> Context:
+    """The context whose ``handlers()`` are in the application. ConfigError if there are none."""
+    context = application.settings.get(SETTING) or _find(application.default_router.rules)
+    if context is None:
+        raise ConfigError("rpc_sessions.RequestHandler needs *ss.handlers() in the same Application")
+    application.settings[SETTING] = context
+    assert isinstance(context, Context)
+    return context
+
+
+def _find(rules: Sequence[Rule]) -> Context | None:
+    for rule in rules:
+        context = (rule.target_kwargs or {}).get("context")
+        found = context if isinstance(context, Context) else None
+        if found is None and isinstance(rule.target, RuleRouter):
+            found = _find(rule.target.rules)
+        if found is not None:
+            return found
+    return None
+
+
+def layers_of(
+    application: tornado.web.Application, context: Context, handler: type[RequestHandler]
+) -> tuple[Middleware, ...]:
+    """The layers of a handler class, made once an application."""
+    made: dict[type[RequestHandler], tuple[Middleware, ...]] = application.settings.setdefault(SETTING + ".layers", {})
+    if handler not in made:
+        made[handler] = context.layers(handler.use)
+    return made[handler]

@@ -1,0 +1,100 @@
+"""The ``req`` and ``res`` of an HTTP route."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rpc_sessions import codec
+from rpc_sessions.request import Peer, Request, Response
+from rpc_sessions.types import JSON
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+
+
+class HTTPRequest(Request):
+    """method: GET, POST, ... params: the fields of query, form and path; a repeated field is a list."""
+
+    __slots__ = ("http",)
+
+    def __init__(self, peer: Peer, http: HTTPServerRequest, path_params: dict[str, str]) -> None:
+        super().__init__(peer, http.method or "", _fields(http.arguments) | dict(path_params))
+        self.http = http
+
+    @property
+    def path(self) -> str:
+        """The path of the URL."""
+        return self.http.path
+
+    @property
+    def body(self) -> bytes:
+        """The body as it came."""
+        return self.http.body
+
+    def json(self) -> JSON:
+        """The body as JSON. ParseError (HTTP 400) if it is not."""
+        return codec.decode(self.http.body)
+
+
+def _fields(arguments: dict[str, list[bytes]]) -> dict[str, JSON]:
+    fields: dict[str, JSON] = {}
+    for name, values in arguments.items():
+        texts: list[JSON] = [value.decode("utf-8", "replace") for value in values]
+        fields[name] = texts[0] if len(texts) == 1 else texts
+    return fields
+
+
+class HTTPResponse(Response):
+    """What a route answers. It leaves when the route is done and the session is saved."""
+
+    __slots__ = ("body", "code", "fields")
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request, _later)
+        self.code = 200
+        self.fields: list[tuple[str, str]] = []
+        self.body = b""
+
+    def status(self, code: int) -> HTTPResponse:
+        """Set the status, e.g. 404. Returns itself, as ``header`` does."""
+        self.code = code
+        return self
+
+    def header(self, name: str, value: str) -> HTTPResponse:
+        """Set a header."""
+        self.fields.append((name, value))
+        return self
+
+    def end(self, text: str | bytes = "") -> None:
+        """Answer with a text: text/plain, unless ``header`` said otherwise."""
+        self._body("text/plain; charset=utf-8", text.encode() if isinstance(text, str) else text)
+
+    def json(self, value: object) -> None:
+        """Answer with JSON. TypeError or ValueError if the value cannot be written."""
+        self._body("application/json", codec.encode(value))
+
+    def redirect(self, url: str, code: int = 303) -> None:
+        """Send the browser to another URL, once the session is saved."""
+        self.header("Location", url)
+        self.code = code
+        self._body("text/plain; charset=utf-8", b"")
+
+    def __call__(self, value: object = None) -> None:
+        """Answer as a returned value would: str as text, None as 204, anything else as JSON."""
+        if isinstance(value, str | bytes):
+            self.end(value)
+        elif value is None:
+            self.code = 204 if self.code == 200 else self.code
+            self._body("", b"")
+        else:
+            self.json(value)
+
+    def _body(self, content_type: str, body: bytes) -> None:
+        if self._first():
+            if content_type and not any(name.lower() == "content-type" for name, _ in self.fields):
+                self.header("Content-Type", content_type)
+            self.body = body
+
+
+def _later(res: Response) -> None:
+    """An HTTP answer leaves when its handler is done."""

@@ -1,0 +1,122 @@
+"""Programs under test, started as a user would start them and ended by their handle."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def find_free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Process:
+    """A server in a process of its own, ready once its port accepts connections.
+
+        with Process(["-m", "server"], port, env={"PORT": str(port)}) as server:
+            ...
+
+    A first argument that begins with ``-`` or ends in ``.py`` is for this Python; anything else is a program.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        port: int | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path = REPOSITORY,
+        ready_within: float = 20,
+    ) -> None:
+        command = [str(argument) for argument in arguments]
+        if command[0].startswith("-") or command[0].endswith(".py"):
+            command = [sys.executable, *command]
+        self.command = command
+        self.port = port
+        self.env = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        self.cwd = cwd
+        self.ready_within = ready_within
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def output(self) -> str:
+        """All it wrote until now, to stdout and stderr."""
+        if not self._log.closed:
+            self._output = Path(self._log.name).read_text(errors="replace")
+        return self._output
+
+    def start(self) -> Self:
+        # A file, not a pipe: nobody has to read it while the test runs.
+        self._log = tempfile.NamedTemporaryFile(prefix="rpc_sessions_test_")  # noqa: SIM115
+        self.popen = subprocess.Popen(
+            self.command,
+            cwd=self.cwd,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        if self.port is not None:
+            try:
+                self._wait_for_port(self.port)
+            except BaseException:
+                self.stop()
+                raise
+        return self
+
+    def _wait_for_port(self, port: int) -> None:
+        deadline = time.monotonic() + self.ready_within
+        while True:
+            if self.popen.poll() is not None:
+                raise RuntimeError(f"{self.command} ended with {self.popen.returncode}:\n{self.output}")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{self.command} does not listen on {port}:\n{self.output}") from None
+                time.sleep(0.02)
+
+    def wait(self, timeout: float = 20) -> int:
+        """Its exit status, once it has ended by itself."""
+        return self.popen.wait(timeout)
+
+    def stop(self, timeout: float = 10) -> int:
+        """SIGTERM, and SIGKILL for one that does not listen. The exit status."""
+        self.popen.terminate()
+        try:
+            self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+        _ = self.output  # to be read after the file is gone, too
+        self._log.close()
+        return self.popen.returncode
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.stop()

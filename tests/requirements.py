@@ -1,0 +1,54 @@
+"""What a test needs. Where it is missing the test is skipped and says what to install; in CI it fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+import pytest
+
+NPM = Path(__file__).parent / "npm"  # package.json of the JSON-RPC clients from npm
+
+# The name a test uses: the commands that will do, and how to get one.
+PARTS = {
+    "chromium": (("chromium", "chromium-browser", "google-chrome"), "apt-get install chromium"),
+    "redis": (("redis-server",), "apt-get install redis-server"),
+    "node": (("node",), "https://nodejs.org/en/download, 20 or newer"),
+}
+
+
+def missing(what: str, how_to_install: str) -> NoReturn:
+    """Skip this test; in CI, where nothing may be missing, fail it."""
+    sentence = f"{what} is missing. Install it: {how_to_install}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)
+
+
+def needs(part: str) -> str:
+    """The path of the program: ``needs("chromium")``."""
+    commands, how_to_install = PARTS[part]
+    for command in commands:
+        if path := shutil.which(command):
+            return path
+    missing(part, how_to_install)
+
+
+def needs_module(name: str, how_to_install: str) -> ModuleType:
+    """The imported module: ``needs_module("motor", 'pip install "rpc-sessions[motor]"')``."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        missing(f"the Python package {name}", how_to_install)
+
+
+def needs_npm(package: str) -> Path:
+    """The folder to run node in, so that it finds this package of ``tests/npm/package.json``."""
+    needs("node")
+    if not (NPM / "node_modules" / package).is_dir():
+        missing(f"the npm package {package}", "scripts/node_packages.sh tests/npm")
+    return NPM
