@@ -37,7 +37,7 @@ class Method:
         """What the action returns; RPCError, or whatever the chain raises."""
         if not self.layers:
             return await self.plan.call(req.params)
-        return await run_chain(self.layers, req, res, lambda: self.plan.call(req.params))  # type: ignore[no-any-return]
+        return await run_chain(self.layers, req, res, lambda: self.plan.call(req.params))
 
 
 class _Use(NamedTuple):
@@ -50,7 +50,11 @@ class _Use(NamedTuple):
 class _CurrentRequest:
     """The ``req`` of an action module: records ``use`` at start, then stands for the running call's."""
 
+    uses: list[_Use]
+    sealed: bool
+
     def __init__(self) -> None:
+        # Past __setattr__, which writes to the running call's request.
         object.__setattr__(self, "uses", [])
         object.__setattr__(self, "sealed", False)
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import traceback
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from rpc_sessions import protocol
 from rpc_sessions.actions import Method
+from rpc_sessions.batch import Batch, Item, Reply, Settled
 from rpc_sessions.deadlines import Deadlines
 from rpc_sessions.errors import Busy, Cancelled, DeadlinePassed, InternalError, InvalidParams, MethodNotFound, RPCError
 from rpc_sessions.options import Options
 from rpc_sessions.protocol import Call, Invalid
 from rpc_sessions.request import Peer, Request, Response, current_call, log
 from rpc_sessions.types import seconds
-
-Reply = Callable[[bytes], None]
-Settled = Callable[[], None]
-Item = Call | Invalid
 
 
 class Dispatcher:
@@ -46,20 +42,20 @@ class Dispatcher:
         """Begin the calls of one message from a socket. Whatever it holds, this raises nothing."""
         message = self._parse(text)
         if isinstance(message, list):
-            Batch(self, message, peer, lambda answers: _send_batch(peer, answers)).fill()
+            Batch(self.start, message, peer, self.free(peer), lambda answers: _send_batch(peer, answers)).fill()
         else:
             self.start(message, peer, peer.send)
 
     async def answer(self, text: str | bytes, peer: Peer) -> bytes | None:
         """The answer to one message, once all its calls have ended. None: nothing to answer."""
         message = self._parse(text)
-        batch = isinstance(message, list)
+        items = message if isinstance(message, list) else [message]
         done: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
-        Batch(self, message if isinstance(message, list) else [message], peer, done.set_result).fill()
+        Batch(self.start, items, peer, self.free(peer), done.set_result).fill()
         answers = await done
         if not answers:
             return None
-        return protocol.batch_text(answers) if batch else answers[0]
+        return protocol.batch_text(answers) if isinstance(message, list) else answers[0]
 
     def _parse(self, text: str | bytes) -> Item | list[Item]:
         try:
@@ -135,16 +131,17 @@ class Dispatcher:
         return InternalError(data=data)
 
     def _send(self, res: Response) -> None:
+        if not res.request.notification and res.reply is not None:
+            res.reply(self._text(res))
+
+    def _text(self, res: Response) -> bytes:
         req = res.request
-        if req.notification or res.reply is None:
-            return
         if res.failure is not None:
-            return res.reply(protocol.error_text(res.failure, req.id))
+            return protocol.error_text(res.failure, req.id)
         try:
-            text = protocol.result_text(res.value, req.id)
+            return protocol.result_text(res.value, req.id)
         except (TypeError, ValueError) as error:
-            text = protocol.error_text(self._internal(error, req), req.id)
-        res.reply(text)
+            return protocol.error_text(self._internal(error, req), req.id)
 
     def _too_late(self, res: Response) -> None:
         log.warning("%s passed its deadline of %g s", res.request.method, self._deadline)
@@ -189,31 +186,3 @@ def _has_id(req: Request, id: object) -> bool:
 def _send_batch(peer: Peer, answers: list[bytes]) -> None:
     if answers:
         peer.send(protocol.batch_text(answers))
-
-
-class Batch:
-    """The calls of one message, run side by side as far as the connection's limit allows."""
-
-    def __init__(self, dispatcher: Dispatcher, items: list[Item], peer: Peer, done: Callable[[list[bytes]], None]):
-        self._dispatcher, self._peer, self._done = dispatcher, peer, done
-        self._waiting = deque(items)
-        self._answers: list[bytes] = []
-        self._running = 0
-        self._window = max(1, dispatcher.free(peer))
-        self._filling = False
-
-    def fill(self) -> None:
-        """Begin as many calls as fit; after the last one, hand over the answers."""
-        self._filling = True
-        while self._waiting and self._running < self._window:
-            self._running += 1
-            self._dispatcher.start(self._waiting.popleft(), self._peer, self._answers.append, self._settled)
-        self._filling = False
-        if not self._waiting and not self._running:
-            self._done(self._answers)
-
-    def _settled(self) -> None:
-        self._running -= 1
-        # A call that is refused settles while fill() is at work: its loop goes on by itself.
-        if not self._filling:
-            self.fill()

@@ -32,7 +32,8 @@ def load_module(path: Path, name: str) -> ModuleType:
     # Registered in sys.modules, as dataclasses and pickling tools expect; the path keeps two applications apart.
     unique = f"rpc_sessions_app_{crc32(bytes(path.resolve())):08x}.{name}"
     spec = importlib.util.spec_from_file_location(unique, path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[unique] = module
     try:

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from rpc_sessions.errors import InvalidParams
-from rpc_sessions.types import Action, JSON, Params
+from rpc_sessions.types import JSON, Action, Params
 
 Convert = Callable[[JSON], object]
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -89,12 +89,15 @@ class Plan:
 
 def _checks(action: Action, parameters: list[inspect.Parameter]) -> dict[str, Convert]:
     hints = get_type_hints(action, include_extras=True)
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
-    return {
-        stars.get(p.kind, p.name): _check(hints[p.name])
-        for p in parameters
-        if p.name in hints and hints[p.name] not in _UNTYPED
-    }
+    typed = [p for p in parameters if p.name in hints and hints[p.name] not in _UNTYPED]
+    return {_key(p): _check(hints[p.name]) for p in typed}
+
+
+def _key(parameter: inspect.Parameter) -> str:
+    """A parameter's name; "*" and "**" for those that take the rest."""
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return "*"
+    return "**" if parameter.kind is parameter.VAR_KEYWORD else parameter.name
 
 
 def _check(type_: Any) -> Convert:

@@ -7,7 +7,7 @@ import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from socket import socket as Socket
+from socket import socket
 from types import SimpleNamespace
 
 import tornado.process
@@ -144,11 +144,13 @@ class Server:
 
     def _check_shared_store(self) -> None:
         if not getattr(self.session.store.current, "forks", True):
-            raise ConfigError("a client does not survive a fork: give the store a uri, or a function that makes the client")
+            raise ConfigError(
+                "a client does not survive a fork: give the store a uri, or a function that makes the client"
+            )
         if self.session.store.name == "memory":
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
-    async def _serve(self, sockets: list[Socket]) -> None:
+    async def _serve(self, sockets: list[socket]) -> None:
         self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
         self.log.info("serving on http://%s:%d with the %s store", host, port, self.session.store.name)
@@ -166,7 +168,7 @@ class Server:
         bound: int = sockets[0].getsockname()[1]
         return bound
 
-    def _listen(self, sockets: list[Socket]) -> None:
+    def _listen(self, sockets: list[socket]) -> None:
         self._server = HTTPServer(self.make_app())
         self._server.add_sockets(sockets)
         self._ready().timers.start(self._ready())
@@ -204,6 +206,6 @@ class Server:
 async def _until(done: Callable[[], bool], span: float) -> bool:
     """Wait until a condition holds, ``span`` seconds at most. Whether it holds."""
     end = asyncio.get_running_loop().time() + span
-    while not done() and asyncio.get_running_loop().time() < end:
+    while not done() and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (a look at many things)
         await asyncio.sleep(0.02)
     return done()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from rpc_sessions.request import Request, Response
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 JSONId: TypeAlias = "str | int | float | None"
 Params: TypeAlias = "list[JSON] | dict[str, JSON]"
 

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "rpc_sessions"
 LAYERS = [
     {"errors", "types"},
     {"codec", "protocol", "params", "options", "request"},
-    {"modules", "middleware", "actions", "deadlines", "session"},
+    {"modules", "middleware", "actions", "batch", "deadlines", "session"},
     {"dispatcher"},
     {"live", "transport"},
     {"server"},

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace as with_changes
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rpc_sessions.errors import SessionGone
 from rpc_sessions.request import Peer
@@ -225,10 +225,10 @@ class Session(SessionValues):
         if self.record is not None and not self._readonly:
             self._touch = self.expiry(self.record.created) - self.record.expires >= self.sessions.touch_after
 
-    def update(self, *args: object, **values: object) -> None:
+    def update(self, *args: Any, **values: Any) -> None:  # Any: the overloads of a mapping's update
         """As a mapping's ``update``; without arguments, ``touch``."""
         if args or values:
-            super().update(*args, **values)  # type: ignore[arg-type]  # what a mapping takes
+            super().update(*args, **values)
         else:
             self.touch()
 

@@ -6,10 +6,9 @@ import asyncio
 import secrets
 import time
 from hashlib import sha256
-from importlib.metadata import entry_points
 from typing import cast
 
-from rpc_sessions.errors import ConfigError, SessionGone
+from rpc_sessions.errors import SessionGone
 from rpc_sessions.request import Peer
 from rpc_sessions.session import cookie, ticket
 from rpc_sessions.session.claim import Claim, Claims
@@ -17,54 +16,12 @@ from rpc_sessions.session.merge import Values, unpack
 from rpc_sessions.session.middleware import session_layer
 from rpc_sessions.session.options import SessionOptions
 from rpc_sessions.session.session import Session
-from rpc_sessions.session.stores.base import Record, Store
+from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.session.values import CHANNELS
 from rpc_sessions.types import JSON, Middleware, Seconds, seconds
 
 SESSION_ENDED = 4401
-_METHODS = ("load", "insert", "replace", "touch", "delete", "gc", "close")
-
-
-class StoreChoice:
-    """``ss.session.store``: which store holds the sessions; memory until ``use`` says otherwise."""
-
-    def __init__(self) -> None:
-        self.name = "memory"
-        self._store: Store | None = None
-
-    def use(self, store: str | Store, **options: object) -> None:
-        """A store by name, with its options, or any object with the Store protocol.
-
-        Names come from the entry-point group ``rpc_sessions.stores``. ConfigError for an unknown
-        name, options the store does not take, or an object without the protocol's methods.
-        """
-        if isinstance(store, str):
-            self._store = _named_store(store, options)
-            self.name = store
-            return
-        if options:
-            raise ConfigError("options go with the name of a store, not with a store")
-        if missing := [name for name in _METHODS if not callable(getattr(store, name, None))]:
-            raise ConfigError(f"{store!r} is no store: it lacks {', '.join(missing)}")
-        self._store, self.name = store, type(store).__name__
-
-    @property
-    def current(self) -> Store:
-        """The store in use."""
-        if self._store is None:
-            self.use("memory")
-        assert self._store is not None
-        return self._store
-
-
-def _named_store(name: str, options: dict[str, object]) -> Store:
-    found = {point.name: point for point in entry_points(group="rpc_sessions.stores")}
-    if name not in found:
-        raise ConfigError(f"unknown store {name!r}; there are {', '.join(sorted(found))}")
-    try:
-        return cast(Store, found[name].load()(**options))
-    except TypeError as error:
-        raise ConfigError(f"the store {name!r}: {error}") from error
 
 
 class Sessions:
@@ -81,7 +38,9 @@ class Sessions:
         """Take the options as they are now. ConfigError without a secret where there must be one."""
         self._secrets = self.options.signing_secrets(must=must_have_secret)
         self.idle = self.options.idle
-        self.absolute = float("inf") if self.options.absolute_max_age is None else seconds(self.options.absolute_max_age)
+        self.absolute = (
+            float("inf") if self.options.absolute_max_age is None else seconds(self.options.absolute_max_age)
+        )
         self.touch_after = self.idle / 10 if self.options.touch_after is None else seconds(self.options.touch_after)
 
     def layer(self, *, autosave: bool = False, readonly: bool = False) -> Middleware:
@@ -245,7 +204,9 @@ class Sessions:
 
     def cookie_for(self, id: str, *, https: bool) -> str:
         """A Set-Cookie header with the signed id."""
-        return cookie.header(self.options.key, cookie.sign(id, self._secrets[0]), self.idle, self.options.cookie, https=https)
+        return cookie.header(
+            self.options.key, cookie.sign(id, self._secrets[0]), self.idle, self.options.cookie, https=https
+        )
 
     # -- small things ------------------------------------------------------------------------------
 

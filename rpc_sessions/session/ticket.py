@@ -24,7 +24,9 @@ _SIZE = 32
 async def issue(store: Store, id: str, browser_ids: list[str]) -> str:
     """A ticket for the session id, to be presented with the cookie of one of browser_ids."""
     pad = secrets.token_bytes(_SIZE)
-    data = merge.pack({"id": _crypt(pad, urlsafe_b64decode(id + "=")).hex(), "for": [_hash(old) for old in browser_ids]})
+    data = merge.pack(
+        {"id": _crypt(pad, urlsafe_b64decode(id + "=")).hex(), "for": [_hash(old) for old in browser_ids]}
+    )
     now = time.time()
     await store.insert(_key(pad), Record(data, now, now + LIFETIME, None, secrets.token_hex(8)))
     return urlsafe_b64encode(pad).rstrip(b"=").decode()

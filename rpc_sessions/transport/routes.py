@@ -53,7 +53,7 @@ class HTTP:
         """
 
         def register(function: F) -> F:
-            code = inspect.unwrap(function).__code__  # type: ignore[attr-defined]  # checked at start
+            code = inspect.unwrap(function).__code__
             where = (code.co_filename, code.co_firstlineno)
             accepted = tuple(method.upper() for method in methods)
             self._routes.append(Route(path, function, accepted, tuple(use), where))

@@ -138,5 +138,3 @@ def _header(size: int) -> bytes:
     if size < 65536:
         return struct.pack("!BBH", 0x81, 126, size)
     return struct.pack("!BBQ", 0x81, 127, size)
-
-

@@ -138,11 +138,10 @@ class MongoStore:
 
 def _connect(uri: str | None) -> Client:
     from pymongo import AsyncMongoClient
-    from pymongo.uri_parser import parse_uri
 
-    options = parse_uri(uri or "", validate=True)["options"] if uri and "+srv" not in uri else {}
-    patience = {} if "serverselectiontimeoutms" in {name.lower() for name in options} else _PATIENCE_MS
-    return AsyncMongoClient(uri, **({"serverSelectionTimeoutMS": patience} if patience else {}))
+    if "serverselectiontimeoutms=" in (uri or "").lower():
+        return AsyncMongoClient(uri)
+    return AsyncMongoClient(uri, serverSelectionTimeoutMS=_PATIENCE_MS)
 
 
 def _async_client(client: object) -> Client:
