@@ -9,13 +9,23 @@ from __future__ import annotations
 import asyncio
 import secrets
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from rpc_sessions import protocol
 from rpc_sessions.actions import Method
 from rpc_sessions.batch import Batch, Item, Reply, Settled
 from rpc_sessions.deadlines import Deadlines
-from rpc_sessions.errors import Busy, Cancelled, DeadlinePassed, InternalError, InvalidParams, MethodNotFound, RPCError
+from rpc_sessions.errors import (
+    Busy,
+    Cancelled,
+    DeadlinePassed,
+    InternalError,
+    InvalidParams,
+    MethodNotFound,
+    RPCError,
+    StoreUnavailable,
+)
 from rpc_sessions.options import Options
 from rpc_sessions.protocol import Call, Invalid
 from rpc_sessions.request import Peer, Request, Response, current_call, log
@@ -23,11 +33,16 @@ from rpc_sessions.types import seconds
 
 
 class Dispatcher:
-    """Runs calls. ``methods`` may be replaced while it runs; ``draining`` refuses new calls."""
+    """Runs calls. ``methods`` may be replaced while it runs; ``draining`` refuses new calls.
+
+    started: how many calls began. failed: how many were answered with an error, by code.
+    """
 
     def __init__(self, methods: Mapping[str, Method], options: Options) -> None:
         self.methods = methods
         self.draining = False
+        self.started = 0
+        self.failed: Counter[int] = Counter()
         self._options = options
         self._deadline = seconds(options.call_deadline)
         self._deadlines = Deadlines(self._too_late)
@@ -74,6 +89,7 @@ class Dispatcher:
         assert isinstance(call, Call)
         req = Request(peer, call.method, call.params, call.id, call.notification)
         res = Response(req, self._deliver, reply, settled)
+        self.started += 1
         peer.running.add(res)
         self._deadlines.add(res, self._deadline)
         res.task = asyncio.get_running_loop().create_task(self._run(self.methods[call.method], req, res))
@@ -118,6 +134,8 @@ class Dispatcher:
             res.settle()
 
     def _failed(self, res: Response, error: RPCError) -> None:
+        if isinstance(error, StoreUnavailable):
+            log.warning("%s: %s: %s", res.request.method, error, error.__cause__)
         if not res.answered:
             res.fail(error)
 
@@ -137,6 +155,7 @@ class Dispatcher:
     def _text(self, res: Response) -> bytes:
         req = res.request
         if res.failure is not None:
+            self.failed[res.failure.code] += 1
             return protocol.error_text(res.failure, req.id)
         try:
             return protocol.result_text(res.value, req.id)

@@ -27,7 +27,8 @@ class Options:
     ping_interval, ping_timeout: a ping this often, answered within that long. 0: no pings.
     drain: how long ``stop()`` and SIGTERM wait for running calls.
     debug: error answers carry the exception and its traceback. Never in production.
-    transport: "auto", "fast" or "tornado".
+    metrics: serve /metrics, for Prometheus.
+    transport: "auto" or "tornado"; "fast" is reserved for a transport to come.
     """
 
     origins: list[str] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Options:
     ping_timeout: Seconds = 20.0
     drain: Seconds = 30.0
     debug: bool = False
+    metrics: bool = False
     transport: str = "auto"
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -56,8 +58,8 @@ def _checked(name: str, value: object) -> object:
         return _time(name, value)
     if name == "transport" and value not in TRANSPORTS:
         raise ValueError(f"transport is one of {', '.join(TRANSPORTS)}, not {value!r}")
-    if name == "debug" and not isinstance(value, bool):
-        raise TypeError(f"debug is True or False, not {value!r}")
+    if name in ("debug", "metrics") and not isinstance(value, bool):
+        raise TypeError(f"{name} is True or False, not {value!r}")
     if name in ("origins", "trusted_proxies"):
         return _strings(name, value)
     return value

@@ -85,6 +85,8 @@ class Server:
     def _ready(self, *, must_have_secret: bool = False) -> Context:
         """Load and check everything, once."""
         if self._context is None:
+            if self.options.transport == "fast":
+                raise ConfigError('options.transport = "fast" is not available in this version: leave it at "auto"')
             self.session.start(must_have_secret=must_have_secret)
             registry = MiddlewareRegistry({"debug": debug, "session": self.session.layer})
             for folder in self._folders:

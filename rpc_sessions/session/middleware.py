@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rpc_sessions.errors import ConfigError
 from rpc_sessions.request import Request, Response
-from rpc_sessions.session.session import Session
 from rpc_sessions.types import Middleware, Next
 
 if TYPE_CHECKING:
@@ -28,17 +27,9 @@ def session_layer(sessions: Sessions, *, autosave: bool = False, readonly: bool 
             return
         req.session = await sessions.open(req.peer, readonly=readonly)
         await next()
-        if readonly:
-            return
         if autosave or req.transport == "http":
-            await _save(req.session)
-        elif not req.session.destroyed:
+            await req.session.autosave()
+        else:
             await req.session.write_touch()
 
     return session
-
-
-async def _save(session: Session) -> None:
-    # After destroy() there is nothing to save; values set behind it have no place to go, and save() says so.
-    if not session.destroyed or session:
-        await session.save()

@@ -126,6 +126,14 @@ class Session(SessionValues):
             await self._commit(mine)
         return self
 
+    async def autosave(self) -> None:
+        """Save at the end of a call: not where the session is read-only, or was destroyed and left empty.
+
+        Values set behind a destroy() have no place to go, and save() says so.
+        """
+        if not self._readonly and (not self.destroyed or self):
+            await self.save()
+
     async def insert(self, mine: Changes, user_id: str | None = None) -> None:
         """Store a new session; if another socket of this session was faster, merge with its record."""
         if await self._try_insert(mine, user_id):

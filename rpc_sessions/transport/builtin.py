@@ -10,6 +10,7 @@ from tornado.routing import PathMatches, Rule
 from rpc_sessions import codec
 from rpc_sessions.errors import RPCError, StoreUnavailable
 from rpc_sessions.transport.context import Context
+from rpc_sessions.transport.cors import check_origin, preflight
 from rpc_sessions.transport.post import HTTPPeer, finish_json, is_json
 from rpc_sessions.transport.tornado_socket import RPCHandler
 
@@ -29,9 +30,13 @@ class TicketHandler(ContextHandler):
     204 with the cookie; 403 for a wrong origin, or a ticket that is unknown, used, late or of another cookie.
     """
 
+    def prepare(self) -> None:
+        check_origin(self, self.context)
+
+    def options(self) -> None:
+        preflight(self)
+
     async def post(self) -> None:
-        if not self.context.origin_allowed(self.request):
-            raise tornado.web.HTTPError(403, "origin not allowed")
         if not is_json(self):
             raise tornado.web.HTTPError(415)
         try:
@@ -56,7 +61,7 @@ class TicketHandler(ContextHandler):
         return ticket
 
     def check_trusted_origin(self, origin: str) -> bool:
-        return True  # post() checks, more strictly
+        return True  # prepare() checks, more strictly
 
 
 class ClientHandler(tornado.web.RequestHandler):
@@ -92,10 +97,34 @@ class ReadyHandler(ContextHandler):
         return "ok"
 
 
+class MetricsHandler(ContextHandler):
+    """GET /metrics: counts of this process, for Prometheus.
+
+    Format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+    """
+
+    def get(self) -> None:
+        dispatcher = self.context.dispatcher
+        lines = [
+            "# TYPE rpc_sessions_connections gauge",
+            f"rpc_sessions_connections {len(self.context.connections)}",
+            "# TYPE rpc_sessions_calls_in_flight gauge",
+            f"rpc_sessions_calls_in_flight {dispatcher.running}",
+            "# TYPE rpc_sessions_calls_total counter",
+            f"rpc_sessions_calls_total {dispatcher.started}",
+            "# TYPE rpc_sessions_errors_total counter",
+            *(f'rpc_sessions_errors_total{{code="{code}"}} {count}' for code, count in dispatcher.failed.items()),
+        ]
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish("\n".join(lines) + "\n")
+
+
 def builtin_rules(context: Context) -> list[Rule]:
     """The rules of the protocol's own paths."""
     with_context = {"context": context}
+    metrics = [Rule(PathMatches(r"/metrics"), MetricsHandler, with_context)] if context.options.metrics else []
     return [
+        *metrics,
         Rule(PathMatches(r"/rpc"), RPCHandler, with_context),
         Rule(PathMatches(r"/rpc/session"), TicketHandler, with_context),
         Rule(PathMatches(r"/rpc/client\.js"), ClientHandler),

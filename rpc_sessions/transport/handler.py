@@ -18,7 +18,7 @@ import tornado.web
 from tornado.routing import Rule, RuleRouter
 
 from rpc_sessions import codec
-from rpc_sessions.errors import ConfigError, RPCError
+from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
 from rpc_sessions.middleware import run_chain
 from rpc_sessions.transport.context import Context, Use
 from rpc_sessions.transport.messages import HTTPRequest, HTTPResponse
@@ -124,12 +124,12 @@ class RequestHandler(tornado.web.RequestHandler):
             self.log_exception(type(error), error, error.__traceback__)
             super().send_error(STATUS.get(getattr(error, "code", 0), 500), exc_info=(type(error), error, None))
             return
-        self._put_cookie()
         await self._send()
 
     def _send(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
         if hasattr(self, "_requests"):  # prepare() may not have been reached
             self._requests.discard(self)
+            self._put_cookie()
         return super().finish(chunk)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
@@ -142,13 +142,15 @@ class RequestHandler(tornado.web.RequestHandler):
 
     async def _flush_saved(self, include_footers: bool) -> None:
         if self.req.has_session:
-            await self.req.session.save()
+            await self.req.session.autosave()
         self._put_cookie()
         await super().flush(include_footers)
 
     def _put_cookie(self) -> None:
         if not self._headers_written:
             self._peer.put_cookie(self)
+        elif self._peer.claim and self._peer.claim.cookie:
+            log.error("%s: the session was first written after the headers had left: its cookie is lost", self.req.path)
 
     # -- errors ------------------------------------------------------------------------------------
 
@@ -176,7 +178,9 @@ class RequestHandler(tornado.web.RequestHandler):
         self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
         """As Tornado's; an RPCError is an answer, not a fault."""
-        if not isinstance(value, RPCError):
+        if isinstance(value, StoreUnavailable):
+            log.warning("%s: %s: %s", self.request.path, value, value.__cause__)
+        elif not isinstance(value, RPCError):
             super().log_exception(typ, value, tb)
 
 

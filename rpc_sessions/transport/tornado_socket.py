@@ -11,6 +11,7 @@ from tornado.iostream import StreamBufferFullError, StreamClosedError
 
 from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.transport.context import Context
+from rpc_sessions.transport.cors import check_origin, preflight
 from rpc_sessions.transport.post import answer_post, too_large
 from rpc_sessions.transport.websocket import Connection
 
@@ -33,8 +34,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
     # -- the handshake -----------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        if not self.context.origin_allowed(self.request):
-            raise tornado.web.HTTPError(403, "origin not allowed")
+        check_origin(self, self.context)
         self.context.timers.start(self.context)
         if self.request.method == "GET":
             await self._connect()
@@ -123,6 +123,9 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         # The rest of a body that is too large is read and dropped, so that the client sees the answer.
         if len(self.body) <= self.context.options.message_limit:
             self.body += chunk
+
+    def options(self) -> None:
+        preflight(self)
 
     async def post(self) -> None:
         if len(self.body) > self.context.options.message_limit:
