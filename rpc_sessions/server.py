@@ -95,7 +95,7 @@ class Server:
             self._context = Context(
                 self.options, self.session, Dispatcher(methods, self.options), registry, self._connections
             )
-            self._context.uses_sessions = self.http.uses_sessions() or self._any_session(methods)
+            self._context.uses_sessions = any("session" in method.uses for method in methods.values())
         return self._context
 
     def _methods(self, registry: MiddlewareRegistry) -> dict[str, Method]:
@@ -106,9 +106,6 @@ class Server:
                 raise ConfigError(f"{folder}: {', '.join(sorted(twice))} exists in another folder too")
             methods |= found
         return methods
-
-    def _any_session(self, methods: dict[str, Method]) -> bool:
-        return any("session" in method.uses for method in methods.values())
 
     async def rpc(self, method: str, *params: object, session: Session | str | None = None) -> JSON:
         """Call an action in this process, through the same dispatcher. For tests and jobs.

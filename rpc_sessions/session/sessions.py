@@ -98,7 +98,7 @@ class Sessions:
     async def open(self, peer: Peer, *, readonly: bool = False) -> Session:
         """The session of a peer, read from the store. Over WebSocket SessionGone if it has ended."""
         if peer.claim is None:
-            peer.claim = self._new_claim()
+            peer.claim = self.claim(peer.headers.get("Cookie", ""))
         claim = peer.claim
         session = Session(self, claim, peer, readonly=readonly)
         await session.load()

@@ -45,6 +45,8 @@ class Context:
     def _layer(self, item: Use) -> Middleware:
         name, *config = item if isinstance(item, tuple) else (item,)
         options = config.pop() if config and isinstance(config[-1], dict) else {}
+        # Also where a Tornado application has mounted the handler by itself: its first request tells.
+        self.uses_sessions = self.uses_sessions or name == "session"
         return self.registry.make(name, *config, **options)  # type: ignore[arg-type]  # make() refuses the rest
 
     def client(self, request: HTTPServerRequest) -> tuple[str, bool]:

@@ -55,10 +55,11 @@ class RequestHandler(tornado.web.RequestHandler):
         context = context_of(self.application)
         self._requests = context.requests
         self._requests.add(self)
+        layers = self.layers(context)
         self._peer = HTTPPeer(context, self)
         self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
         self.res = HTTPResponse(self.req)
-        if layers := self.layers(context):
+        if layers:
             await self._enter(layers)
 
     def layers(self, context: Context) -> tuple[Middleware, ...]:
@@ -205,6 +206,11 @@ def _find(rules: Sequence[Rule]) -> Context | None:
     return None
 
 
+def uses_session(use: Sequence[Use]) -> bool:
+    """Whether a ``use`` list opts in to sessions."""
+    return any((item[0] if isinstance(item, tuple) else item) == "session" for item in use)
+
+
 def layers_of(
     application: tornado.web.Application, context: Context, handler: type[RequestHandler]
 ) -> tuple[Middleware, ...]:
@@ -212,4 +218,5 @@ def layers_of(
     made: dict[type[RequestHandler], tuple[Middleware, ...]] = application.settings.setdefault(SETTING + ".layers", {})
     if handler not in made:
         made[handler] = context.layers(handler.use)
+        context.uses_sessions = context.uses_sessions or uses_session(handler.use)
     return made[handler]

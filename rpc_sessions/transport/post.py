@@ -28,8 +28,6 @@ class HTTPPeer(Peer):
         headers: Mapping[str, str] = handler.request.headers
         super().__init__(headers, address)
         self._context = context
-        if context.uses_sessions:
-            self.claim = context.sessions.claim(headers.get("Cookie", ""))
 
     def put_cookie(self, handler: tornado.web.RequestHandler) -> None:
         """Put the session's cookie on the reply, if the browser must learn of something."""

@@ -89,12 +89,6 @@ class HTTP:
             raise ConfigError(*problems)
         return rules
 
-    def uses_sessions(self) -> bool:
-        """Whether any route or mounted handler opts in to sessions."""
-        uses = [use for route in self._routes for use in route.use]
-        uses += [use for mount in self._mounts for use in getattr(mount.handler, "use", ())]
-        return any((use[0] if isinstance(use, tuple) else use) == "session" for use in uses)
-
 
 def _route_rule(route: Route, context: Context, taken: set[str]) -> Rule:
     if not route.path.startswith("/") or route.path in taken:
