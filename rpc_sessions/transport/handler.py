@@ -206,11 +206,6 @@ def _find(rules: Sequence[Rule]) -> Context | None:
     return None
 
 
-def uses_session(use: Sequence[Use]) -> bool:
-    """Whether a ``use`` list opts in to sessions."""
-    return any((item[0] if isinstance(item, tuple) else item) == "session" for item in use)
-
-
 def layers_of(
     application: tornado.web.Application, context: Context, handler: type[RequestHandler]
 ) -> tuple[Middleware, ...]:
@@ -218,5 +213,4 @@ def layers_of(
     made: dict[type[RequestHandler], tuple[Middleware, ...]] = application.settings.setdefault(SETTING + ".layers", {})
     if handler not in made:
         made[handler] = context.layers(handler.use)
-        context.uses_sessions = context.uses_sessions or uses_session(handler.use)
     return made[handler]
