@@ -109,13 +109,16 @@ def _load(path: Path, name: str, registry: MiddlewareRegistry, ss: object) -> di
     if not inspect.isfunction(factory):
         raise ConfigError(problem(path, 1, "defines no function actions(req, res, ss)"))
     req = _CurrentRequest()
+    line = factory.__code__.co_firstlineno
+    if inspect.iscoroutinefunction(factory):
+        raise ConfigError(problem(path, line, "actions is no async function: it runs once, at start"))
     try:
         returned = factory(req, _CurrentResponse(), ss)
+        returned = list(returned) if inspect.isgenerator(returned) else returned
     except Exception as error:
         raise ConfigError(explain(error, path)) from error
     object.__setattr__(req, "sealed", True)
     layers = _layers(path, req.uses, registry)
-    line = factory.__code__.co_firstlineno
     uses = frozenset(use.name for use in req.uses)
     methods = [_method(path, f"{name}.{key}", action, layers, uses) for key, action in _named(path, line, returned)]
     return {method.name: method for method in methods}

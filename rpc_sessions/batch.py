@@ -31,6 +31,8 @@ class Batch:
 
     def fill(self) -> None:
         """Begin as many calls as fit; after the last one, hand over the answers."""
+        if self._peer.gone:
+            self._waiting.clear()
         self._filling = True
         while self._waiting and self._running < self._window:
             self._running += 1

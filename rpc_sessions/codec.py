@@ -18,7 +18,24 @@ from rpc_sessions.types import JSON
 MAX_DEPTH = 64
 
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
+
+
+def _plain(value: object) -> object:
+    """A value of a subclass as its JSON type: msgspec asks for it (BSON's Int64 and numpy's float64 are such)."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def _builtins(value: object) -> object:
+    return msgspec.to_builtins(value, enc_hook=_plain)
 
 
 def decode(text: str | bytes) -> JSON:
@@ -62,9 +79,9 @@ def encode(value: object) -> bytes:
         text = _encode(value)
         # msgspec writes NaN as null; only a text that holds a null can hide one.
         if b"null" in text:
-            _refuse_nan(msgspec.to_builtins(value))
+            _refuse_nan(_builtins(value))
     except OverflowError:
-        return dumps(msgspec.to_builtins(value)).encode()
+        return dumps(_builtins(value)).encode()
     except RecursionError:
         raise ValueError("nested too deeply, or holds itself") from None
     return text
@@ -89,22 +106,22 @@ def dumps(value: object) -> str:
 
 
 def check_json(value: object, depth: int = 1) -> None:
-    """TypeError or ValueError unless JSON can hold the value and give it back the same."""
+    """TypeError or ValueError unless JSON can hold the value and give it back the same, at that depth of a text."""
     if value is None or type(value) in (bool, int):
         return
-    if depth > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}, or holds itself")
     if isinstance(value, str):
         value.encode()  # UnicodeEncodeError, a ValueError, for a lone surrogate
     elif isinstance(value, float):
         _refuse_nan(value)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            check_json(item, depth + 1)
+    elif not isinstance(value, dict | list | tuple):
+        raise TypeError(f"{type(value).__name__} is not a JSON value")
+    elif depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}, or holds itself")
     elif isinstance(value, dict):
         _check_object(value, depth)
     else:
-        raise TypeError(f"{type(value).__name__} is not a JSON value")
+        for item in value:
+            check_json(item, depth + 1)
 
 
 def _check_object(value: dict[object, object], depth: int) -> None:

@@ -15,6 +15,7 @@ class Deadlines:
         self._expire = expire
         self._ends: dict[Response, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -23,8 +24,8 @@ class Deadlines:
         """Watch a call for ``span`` seconds."""
         loop = asyncio.get_running_loop()
         self._ends[res] = end = loop.time() + span
-        if self._timer is None:
-            self._timer = loop.call_at(end, self._check)
+        if self._timer is None or self._loop is not loop:  # jobs may call asyncio.run(ss.rpc(...)) again and again
+            self._loop, self._timer = loop, loop.call_at(end, self._check)
 
     def remove(self, res: Response) -> None:
         """The call has ended. The timer stays: cancelling it would cost more than its one idle run."""

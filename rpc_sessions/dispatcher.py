@@ -25,6 +25,7 @@ from rpc_sessions.errors import (
     MethodNotFound,
     RPCError,
     StoreUnavailable,
+    TooLarge,
 )
 from rpc_sessions.options import Options
 from rpc_sessions.protocol import Call, Invalid
@@ -66,8 +67,17 @@ class Dispatcher:
         message = self._parse(text)
         items = message if isinstance(message, list) else [message]
         done: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
-        Batch(self.start, items, peer, self.free(peer), done.set_result).fill()
-        answers = await done
+
+        def hand_over(answers: list[bytes]) -> None:
+            if not done.cancelled():
+                done.set_result(answers)
+
+        Batch(self.start, items, peer, self.free(peer), hand_over).fill()
+        try:
+            answers = await done
+        except asyncio.CancelledError:  # nobody waits any longer
+            self.hang_up(peer)
+            raise
         if not answers:
             return None
         return protocol.batch_text(answers) if isinstance(message, list) else answers[0]
@@ -158,9 +168,16 @@ class Dispatcher:
             self.failed[res.failure.code] += 1
             return protocol.error_text(res.failure, req.id)
         try:
-            return protocol.result_text(res.value, req.id)
+            text = protocol.result_text(res.value, req.id)
         except (TypeError, ValueError) as error:
             return protocol.error_text(self._internal(error, req), req.id)
+        return self._too_large(req, len(text)) if 0 < req.peer.reply_limit < len(text) else text
+
+    def _too_large(self, req: Request, size: int) -> bytes:
+        """Said to the client that waits for it: sent, it would be taken for a slow consumer."""
+        log.warning("%s: the reply of %d bytes is over send_queue", req.method, size)
+        self.failed[TooLarge.CODE] += 1
+        return protocol.error_text(TooLarge("Reply too large"), req.id)
 
     def _too_late(self, res: Response) -> None:
         log.warning("%s passed its deadline of %g s", res.request.method, self._deadline)
@@ -179,6 +196,7 @@ class Dispatcher:
 
     def hang_up(self, peer: Peer) -> None:
         """The peer is gone: its calls end, unanswered."""
+        peer.gone = True
         for res in list(peer.running):
             res.answered = True
             if res.task:

@@ -37,6 +37,9 @@ class RPCError(Exception):
     """
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
+        """TypeError for a code that is no int, or a message that is no str: the two are easily swapped."""
+        if not isinstance(code, int) or not isinstance(message, str):
+            raise TypeError(f"an error is (code: int, message: str), not ({code!r}, {message!r})")
         super().__init__(code, message, data)
         self.code = code
         self.message = message

@@ -31,20 +31,25 @@ async def run_chain(layers: Sequence[Middleware], req: Request, res: Response, l
 class _Next:
     """The ``next`` of one layer: called and awaited exactly once."""
 
-    __slots__ = ("_called", "_finished", "_last", "_layers", "_req", "_res", "value")
+    __slots__ = ("_called", "_finished", "_last", "_layers", "_left", "_req", "_res", "_started", "value")
 
     def __init__(self, layers: Sequence[Middleware], req: Request, res: Response, last: Last) -> None:
         self._layers, self._req, self._res, self._last = layers, req, res, last
-        self._called = self._finished = False
+        self._called = self._started = self._finished = self._left = False
         self.value: object = None
 
     def __call__(self) -> _Next:
         if self._called:
-            raise ChainError(f"{_name(self._layers[0])} called next() twice")
+            raise self._broken("called next() twice")
         self._called = True
         return self
 
     def __await__(self) -> Generator[object, None, object]:
+        if self._started:
+            raise self._broken("awaited next() twice")
+        if self._left:  # a task of the layer's, which comes too late: the call has its answer
+            raise self._broken("did not await next()")
+        self._started = True
         try:
             self.value = yield from run_chain(self._layers[1:], self._req, self._res, self._last).__await__()
         finally:
@@ -52,11 +57,15 @@ class _Next:
         return self.value
 
     def check(self) -> None:
-        """ChainError unless the layer did its duty."""
+        """ChainError unless the layer, which has returned, did its duty."""
+        self._left = True
         if self._called and not self._finished:
-            raise ChainError(f"{_name(self._layers[0])} did not await next()")
+            raise self._broken("did not await next()")
         if not self._called and not self._res.answered:
-            raise ChainError(f"{_name(self._layers[0])} neither answered nor called next()")
+            raise self._broken("neither answered nor called next()")
+
+    def _broken(self, how: str) -> ChainError:
+        return ChainError(f"{_name(self._layers[0])} {how}")
 
 
 def _name(layer: Middleware) -> str:
@@ -71,14 +80,23 @@ class MiddlewareRegistry:
         self._modules: set[str] = set()
 
     def load(self, folder: Path) -> None:
-        """Take the public functions of all files below a folder. ConfigError if one cannot be imported."""
+        """Take the public functions of all files below a folder. ConfigError listing each that cannot be imported."""
+        problems: list[str] = []
         for path, name in module_files(folder):
             self._modules |= {name, *(name[:i] for i, char in enumerate(name) if char == ".")}
-            module = load_module(path, f"middleware.{name}")
-            for function_name, function in vars(module).items():
-                own = inspect.isfunction(function) and function.__module__ == module.__name__
-                if own and not function_name.startswith("_"):
-                    self._add(f"{name}.{function_name}", function)
+            try:
+                self._load(path, name)
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(*problems)
+
+    def _load(self, path: Path, name: str) -> None:
+        module = load_module(path, f"middleware.{name}")
+        for function_name, function in vars(module).items():
+            own = inspect.isfunction(function) and function.__module__ == module.__name__
+            if own and not function_name.startswith("_"):
+                self._add(f"{name}.{function_name}", function)
 
     def _add(self, name: str, factory: MiddlewareFactory) -> None:
         if name in self._factories:

@@ -20,15 +20,14 @@ def module_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).with_suffix("").parts
-        if any(part.startswith(("_", ".")) for part in parts):
-            continue
-        if bad := [part for part in parts if not part.isidentifier()]:
-            raise ConfigError(problem(path, 1, f"{bad[0]!r} is no Python name: rename it"))
-        yield path, ".".join(parts)
+        if not any(part.startswith(("_", ".")) for part in parts):
+            yield path, ".".join(parts)
 
 
 def load_module(path: Path, name: str) -> ModuleType:
-    """Import a file. ConfigError with file and line if that fails."""
+    """Import a file, by its path and dotted name. ConfigError with file and line if that fails."""
+    if bad := [part for part in name.split(".") if not part.isidentifier()]:
+        raise ConfigError(problem(path, 1, f"{bad[0]!r} is no Python name: rename it"))
     # Registered in sys.modules, as dataclasses and pickling tools expect; the path keeps two applications apart.
     unique = f"rpc_sessions_app_{crc32(bytes(path.resolve())):08x}.{name}"
     spec = importlib.util.spec_from_file_location(unique, path)

@@ -24,7 +24,10 @@ class Plan:
     works as a type), strictly: "1" is no int, True is no int, 1 is a float.
     """
 
-    __slots__ = ("_accepted", "_action", "_least", "_most", "_names", "_required", "_rest", "_rest_named", "types")
+    __slots__ = (
+        "_accepted", "_action", "_least", "_most", "_names", "_only_named", "_only_positional", "_required", "_rest",
+        "_rest_named", "types",
+    )  # fmt: skip
 
     def __init__(self, action: Action) -> None:
         """TypeError or NameError if an annotation cannot be resolved or checked."""
@@ -34,12 +37,14 @@ class Plan:
         self.types = _checks(action, parameters)
         self._names = tuple(p.name for p in positional)
         self._accepted = frozenset(p.name for p in parameters if p.kind in _NAMED)
-        self._rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        self._rest_named = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
+        self._rest_named = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), "")
         needed = [p for p in parameters if p.default is p.empty and p.kind in (*_POSITIONAL, *_NAMED)]
         self._required = frozenset(p.name for p in needed)
+        self._only_named = [p.name for p in needed if p.kind is p.KEYWORD_ONLY]
+        self._only_positional = frozenset(p.name for p in positional if p.kind is p.POSITIONAL_ONLY)
         # A call by position cannot give what only a name can: then no number of params is right.
-        self._least = sum(p in positional for p in needed) if all(p in positional for p in needed) else 1 << 30
+        self._least = 1 << 30 if self._only_named else len(needed)
         self._most = 1 << 30 if self._rest else len(positional)
 
     def call(self, params: Params) -> Any:
@@ -52,22 +57,24 @@ class Plan:
         return self._by_name(params)
 
     def _convert_list(self, params: list[JSON]) -> list[object]:
-        names = (*self._names, *("*" for _ in params[len(self._names) :]))
+        names = (*self._names, *(self._rest for _ in params[len(self._names) :]))
         return [self._convert(self.types.get(name), name, value) for name, value in zip(names, params, strict=False)]
 
     def _by_name(self, params: dict[str, JSON]) -> Any:
         self._check_names(params)
-        rest = self.types.get("**")
-        kwargs = {name: self._convert(self.types.get(name, rest), name, value) for name, value in params.items()}
+        kwargs = {}
+        for name, value in params.items():
+            known = name if name in self._accepted else self._rest_named
+            kwargs[name] = self._convert(self.types.get(known), name, value)
         return self._action(**kwargs)
 
     def _check_names(self, params: dict[str, JSON]) -> None:
+        if wrong := self._only_positional & (params.keys() | self._required):
+            raise InvalidParams(f"Invalid params: goes by position: {', '.join(sorted(wrong))}")
         if missing := self._required - params.keys():
             raise InvalidParams(f"Invalid params: missing {', '.join(sorted(missing))}")
         if (unknown := params.keys() - self._accepted) and not self._rest_named:
             raise InvalidParams(f"Invalid params: unknown {', '.join(sorted(unknown))}")
-        if unknown & set(self._names):
-            raise InvalidParams("Invalid params: this parameter goes by position only")
 
     @staticmethod
     def _convert(convert: Convert | None, name: str, value: JSON) -> object:
@@ -75,29 +82,23 @@ class Plan:
             return value
         try:
             return convert(value)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, TypeError) as error:  # TypeError: a list for the set it cannot be hashed into
             raise InvalidParams(f"Invalid params: {name}: {error}") from error
 
     def _expected(self) -> str:
-        if self._least > self._most:
-            return "some params go by name only"
+        if self._only_named:
+            return f"goes by name: {', '.join(self._only_named)}"
+        names = ", ".join((*self._names, *(["..."] if self._rest else [])))
         least, most = self._least, self._most
         if self._rest:
-            return f"expected at least {least}"
-        return f"expected {least}" if least == most else f"expected {least} to {most}"
+            return f"expected at least {least} ({names})"
+        number = f"{least}" if least == most else f"{least} to {most}"
+        return f"expected {number} ({names})" if names else f"expected {number}"
 
 
 def _checks(action: Action, parameters: list[inspect.Parameter]) -> dict[str, Convert]:
     hints = get_type_hints(action, include_extras=True)
-    typed = [p for p in parameters if p.name in hints and hints[p.name] not in _UNTYPED]
-    return {_key(p): _check(hints[p.name]) for p in typed}
-
-
-def _key(parameter: inspect.Parameter) -> str:
-    """A parameter's name; "*" and "**" for those that take the rest."""
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        return "*"
-    return "**" if parameter.kind is parameter.VAR_KEYWORD else parameter.name
+    return {p.name: _check(hints[p.name]) for p in parameters if p.name in hints and hints[p.name] not in _UNTYPED}
 
 
 def _check(type_: Any) -> Convert:

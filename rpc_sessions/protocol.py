@@ -76,12 +76,13 @@ def result_text(result: object, id: JSONId) -> bytes:
 
 
 def error_text(error: RPCError, id: JSONId) -> bytes:
-    """The error answer to a call; data that cannot be written is left out."""
-    reply = {"jsonrpc": "2.0", "error": error.as_dict(), "id": id}
-    try:
-        return codec.encode(reply)
-    except (TypeError, ValueError):
-        return codec.encode(reply | {"error": InternalError().as_dict() | {"code": error.code}})
+    """The error answer to a call; data or a message that cannot be written is left out."""
+    for fields in (error.as_dict(), {"code": error.code, "message": error.message}):
+        try:
+            return codec.encode({"jsonrpc": "2.0", "error": fields, "id": id})
+        except (TypeError, ValueError):
+            continue
+    return codec.encode({"jsonrpc": "2.0", "error": {"code": error.code, "message": InternalError.MESSAGE}, "id": id})
 
 
 def batch_text(answers: list[bytes]) -> bytes:

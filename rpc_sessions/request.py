@@ -25,10 +25,12 @@ class Peer:
     """Who calls: one WebSocket, one HTTP request, or this process. Transports subclass it.
 
     transport: "websocket", "http" or "internal". claim: the session it speaks for, if any.
-    running: its calls under way.
+    running: its calls under way. gone: nothing reaches it any more. reply_limit: the largest reply
+    it can be sent, in bytes; 0 where there is no limit.
     """
 
     transport = "internal"
+    reply_limit = 0
 
     def __init__(self, headers: Mapping[str, str] = _NO_HEADERS, client_ip: str = "", socket_id: str = "") -> None:
         self.headers = headers
@@ -36,6 +38,7 @@ class Peer:
         self.socket_id = socket_id
         self.claim: Claim | None = None
         self.running: set[Response] = set()
+        self.gone = False
 
     def send(self, text: bytes) -> None:
         """Send a text to the client; dropped where the transport has no way to."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from socket import socket
 from types import SimpleNamespace
@@ -33,6 +35,8 @@ from rpc_sessions.transport.routes import HTTP
 from rpc_sessions.transport.websocket import GOING_AWAY, Connection
 from rpc_sessions.types import JSON, Seconds, seconds
 
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
 
 class Server:
     """An application: the folder that holds ``rpc/``, ``middleware/`` and ``static/``.
@@ -43,7 +47,7 @@ class Server:
 
     def __init__(self, root: str | Path) -> None:
         """ConfigError if the folder does not exist."""
-        self.root = Path(root)
+        self.root = Path(root).absolute()
         self.options = Options()
         self.session = Sessions()
         self.http = HTTP()
@@ -53,14 +57,14 @@ class Server:
         self._context: Context | None = None
         self._connections: dict[str, Connection] = {}
         self._server: HTTPServer | None = None
-        self.publish = Publish(self.session, self._connections)
+        self.publish = Publish(self.session, self._connections, self.options)
         self.use_path(self.root)
 
     def use_path(self, folder: str | Path) -> None:
         """Take ``rpc/`` and ``middleware/`` of another folder too. ConfigError if it does not exist."""
         if not Path(folder).is_dir():
             raise ConfigError(f"{folder} is not a folder")
-        self._folders.append(Path(folder))
+        self._folders.append(Path(folder).absolute())
 
     # -- what is served ----------------------------------------------------------------------------
 
@@ -70,7 +74,10 @@ class Server:
         ConfigError, listing everything by file and line, if any module, route or option is wrong.
         """
         context = self._ready()
-        return [*builtin_rules(context), *self.http.rules(context)]
+        rules = [*builtin_rules(context), *self.http.rules(context)]
+        if context.uses_sessions:
+            self.session.require_secret()
+        return rules
 
     def make_app(self) -> tornado.web.Application:
         """A Tornado application: ``handlers()``, and the files of ``static/``. ConfigError as there."""
@@ -82,30 +89,39 @@ class Server:
         settings = {SETTING: self._ready(), "cross_origin_protection": True, "trusted_origins": self.options.origins}
         return tornado.web.Application(rules, **settings)  # type: ignore[arg-type]  # a list of Rule is what it takes
 
-    def _ready(self, *, must_have_secret: bool = False) -> Context:
+    def _ready(self) -> Context:
         """Load and check everything, once."""
         if self._context is None:
             if self.options.transport == "fast":
                 raise ConfigError('options.transport = "fast" is not available in this version: leave it at "auto"')
-            self.session.start(must_have_secret=must_have_secret)
-            registry = MiddlewareRegistry({"debug": debug, "session": self.session.layer})
-            for folder in self._folders:
-                registry.load(folder / "middleware")
-            methods = self._methods(registry)
+            self.session.start()
+            registry, methods = self._load()
             self._context = Context(
                 self.options, self.session, Dispatcher(methods, self.options), registry, self._connections
             )
             self._context.uses_sessions = any("session" in method.uses for method in methods.values())
         return self._context
 
-    def _methods(self, registry: MiddlewareRegistry) -> dict[str, Method]:
+    def _load(self) -> tuple[MiddlewareRegistry, dict[str, Method]]:
+        registry = MiddlewareRegistry({"debug": debug, "session": self.session.layer})
         methods: dict[str, Method] = {}
-        for folder in self._folders:
-            found = load_actions(folder / "rpc", registry, self)
-            if twice := methods.keys() & found.keys():
-                raise ConfigError(f"{folder}: {', '.join(sorted(twice))} exists in another folder too")
-            methods |= found
-        return methods
+        problems: list[str] = []
+        steps = [partial(registry.load, folder / "middleware") for folder in self._folders]
+        steps += [partial(self._add_methods, methods, folder, registry) for folder in self._folders]
+        for step in steps:
+            try:
+                step()
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(*problems)
+        return registry, methods
+
+    def _add_methods(self, methods: dict[str, Method], folder: Path, registry: MiddlewareRegistry) -> None:
+        found = load_actions(folder / "rpc", registry, self)
+        if twice := methods.keys() & found.keys():
+            raise ConfigError(f"{folder}: {', '.join(sorted(twice))} exists in another folder too")
+        methods |= found
 
     async def rpc(self, method: str, *params: object, session: Session | str | None = None) -> JSON:
         """Call an action in this process, through the same dispatcher. For tests and jobs.
@@ -134,14 +150,17 @@ class Server:
         if not logging.getLogger().handlers:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         if processes > 1:
-            self._check_shared_store()
-        self._ready(must_have_secret=processes > 1)
+            self._check_shareable()
+        self.handlers()  # what is wrong with a route is said now, not by each process
         sockets = bind_sockets(port, host)
-        if processes > 1:
-            tornado.process.fork_processes(processes)
-        asyncio.run(self._serve(sockets))
+        parent = _fork(processes) if processes > 1 else None
+        asyncio.run(self._serve(sockets, parent))
 
-    def _check_shared_store(self) -> None:
+    def _check_shareable(self) -> None:
+        context = self._ready()
+        self.http.rules(context)  # routes use sessions, too
+        if context.uses_sessions:
+            self.session.require_secret(must=True)
         if not getattr(self.session.store.current, "forks", True):
             raise ConfigError(
                 "a client does not survive a fork: give the store a uri, or a function that makes the client"
@@ -149,19 +168,24 @@ class Server:
         if self.session.store.name == "memory":
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
-    async def _serve(self, sockets: list[socket]) -> None:
+    async def _serve(self, sockets: list[socket], parent: int | None) -> None:
         self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
         self.log.info("serving on http://%s:%d with the %s store", host, port, self.session.store.name)
-        stopped = asyncio.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        for name in _STOP:
+            loop.add_signal_handler(name, stopped.set)
+        if parent is not None:
+            loop.add_reader(parent, stopped.set)
         await stopped.wait()
+        if parent is not None:
+            loop.remove_reader(parent)
         self.log.info("stopping: waiting up to %g s for running calls", seconds(self.options.drain))
         await self.stop()
 
     async def start(self, host: str = "127.0.0.1", port: int = 3000) -> int:
-        """Serve in the running loop. The port, which the system chose if ``port`` is 0."""
+        """Serve in the running loop. The port, which the system chose if ``port`` is 0. ConfigError as ``run``."""
+        self.handlers()  # what is wrong is said before a port is taken
         sockets = bind_sockets(port, host)
         self._listen(sockets)
         bound: int = sockets[0].getsockname()[1]
@@ -200,6 +224,26 @@ class Server:
 
         if not await _until(done, span):
             self.log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
+
+
+def _fork(processes: int) -> int:
+    """Fork. In each child, a descriptor that ends when the parent is told to stop, or is gone.
+
+    The parent stays until all children have drained. One that crashes is started again.
+    """
+    watched, held = os.pipe()
+
+    def let_go(*_: object) -> None:
+        nonlocal held
+        if held >= 0:
+            os.close(held)
+            held = -1
+
+    for name in _STOP:
+        signal.signal(name, let_go)
+    tornado.process.fork_processes(processes)
+    let_go()
+    return watched
 
 
 async def _until(done: Callable[[], bool], span: float) -> bool:

@@ -14,8 +14,12 @@ import pytest
 from pymongo import MongoClient
 from tornado.ioloop import IOLoop
 
+from tests.apps import make_server
+from tests.logs import logs
 from tests.processes import REPOSITORY, Process, find_free_port
 from tests.requirements import needs_module
+
+__all__ = ["logs", "make_server"]  # fixtures for all tests
 
 
 @pytest.fixture

@@ -56,10 +56,11 @@ def changes(text: str, values: Values) -> Changes:
 
 def _checked(key: str, value: JSON) -> str:
     try:
-        codec.check_json(value)
+        codec.check_json(key)
+        codec.check_json(value, depth=2)  # the session itself is the first level
+        return codec.dumps(value)
     except (TypeError, ValueError) as error:
         raise type(error)(*_named(key, error)) from None
-    return codec.dumps(value)
 
 
 def _named(key: str, error: Exception) -> tuple[object, ...]:

@@ -85,12 +85,17 @@ class SessionOptions(_Known):
     def signing_secrets(self, *, must: bool) -> list[str]:
         """The secrets, first one first. Without any: a random one and a warning, or ConfigError where they must be."""
         if not self.secret:
-            if must or os.environ.get("RPC_SESSIONS_ENV") == "production":
+            if must or in_production():
                 raise ConfigError("set ss.session.options.secret: production and processes > 1 need one of your own")
             log.warning("no ss.session.options.secret: a random one is used, and cookies end with this process")
             self.secret = secrets.token_urlsafe(32)
         assert isinstance(self.secret, list)
         return self.secret
+
+
+def in_production() -> bool:
+    """Whether the environment says so: RPC_SESSIONS_ENV=production."""
+    return os.environ.get("RPC_SESSIONS_ENV") == "production"
 
 
 def _secrets(value: object) -> list[str]:

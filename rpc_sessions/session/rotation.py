@@ -27,6 +27,8 @@ async def rotate(session: Session, user_id: str | None, *, keep: bool = True) ->
         session.sessions.moved(session.claim, id, fresh=True)
         if (mine := session.changes()) or user_id is not None:
             await session.insert(mine, user_id)
+        elif session.claim.sockets or session.claim.twin:  # a socket speaks for the new id: so must the browser
+            await session.sessions.announce(session.claim, session.peer)
         return
     record, old_key = await _move(session, session.sessions.key_for(id), user_id, keep=keep)
     session.sessions.moved(session.claim, id)

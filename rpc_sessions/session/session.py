@@ -272,6 +272,8 @@ class Session(SessionValues):
         self.reset(merge.EMPTY)
         self.record, self._gone, self.destroyed = None, True, True
         self.sessions.ended(self.claim, self.peer)
+        if self.peer.transport == "websocket" and self.peer.claim:
+            await self.sessions.announce(self.peer.claim, self.peer)  # it speaks for a new id: so must the browser
 
 
 def _datetime(seconds: float) -> datetime:

@@ -9,12 +9,12 @@ from hashlib import sha256
 from typing import cast
 
 from rpc_sessions.errors import SessionGone
-from rpc_sessions.request import Peer
+from rpc_sessions.request import Peer, log
 from rpc_sessions.session import cookie, ticket
 from rpc_sessions.session.claim import Claim, Claims
 from rpc_sessions.session.merge import Values, unpack
 from rpc_sessions.session.middleware import session_layer
-from rpc_sessions.session.options import SessionOptions
+from rpc_sessions.session.options import SessionOptions, in_production
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.choice import StoreChoice
@@ -34,9 +34,14 @@ class Sessions:
         self.idle = self.absolute = self.touch_after = 0.0
         self._secrets: list[str] = []
 
-    def start(self, *, must_have_secret: bool = False) -> None:
-        """Take the options as they are now. ConfigError without a secret where there must be one."""
-        self._secrets = self.options.signing_secrets(must=must_have_secret)
+    def require_secret(self, *, must: bool = False) -> None:
+        """Have a secret: the options', or a random one. ConfigError where it must be one of your own."""
+        known, self._secrets = self._secrets, self.options.signing_secrets(must=must)
+        if not known and self.store.name == "memory" and in_production():
+            log.warning("the memory store forgets its sessions with the process: choose another for production")
+
+    def start(self) -> None:
+        """Take the lifetimes of the options as they are now."""
         self.idle = self.options.idle
         self.absolute = (
             float("inf") if self.options.absolute_max_age is None else seconds(self.options.absolute_max_age)
@@ -47,11 +52,18 @@ class Sessions:
         """The middleware ``session``."""
         return session_layer(self, autosave=autosave, readonly=readonly)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The secrets that cookies may be signed with, the one that signs first."""
+        if not self._secrets:
+            self.require_secret()
+        return self._secrets
+
     # -- from a cookie to a session ----------------------------------------------------------------
 
     def claim(self, cookie_header: str) -> Claim:
         """The claim of an HTTP request. No store is asked."""
-        id = cookie.read(cookie_header, self.options.key, self._secrets)
+        id = cookie.read(cookie_header, self.options.key, self.secrets)
         if id is None:
             return self._new_claim()
         claim = Claim(id, self.key_for(id), fresh=False, browser_ids=[id])
@@ -132,6 +144,7 @@ class Sessions:
 
     async def create(self, values: Values | None = None, user_id: str | None = None) -> Session:
         """A new stored session, made by the server itself (tests, jobs)."""
+        self.start()  # no server may have yet: a test or a job can come first
         session = await self.open(Peer())
         session.update(values or {})
         await session.insert(session.changes(), user_id)
@@ -191,7 +204,7 @@ class Sessions:
 
     async def redeem(self, code: str, cookie_header: str) -> str | None:
         """The session id that a ticket brings to the browser with this cookie; None if it brings none."""
-        presented = cookie.read(cookie_header, self.options.key, self._secrets)
+        presented = cookie.read(cookie_header, self.options.key, self.secrets)
         return await ticket.redeem(self.store.current, code, presented)
 
     def set_cookie(self, claim: Claim, *, https: bool) -> str | None:
@@ -205,7 +218,7 @@ class Sessions:
     def cookie_for(self, id: str, *, https: bool) -> str:
         """A Set-Cookie header with the signed id."""
         return cookie.header(
-            self.options.key, cookie.sign(id, self._secrets[0]), self.idle, self.options.cookie, https=https
+            self.options.key, cookie.sign(id, self.secrets[0]), self.idle, self.options.cookie, https=https
         )
 
     # -- small things ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import tornado.web
 import tornado.websocket
-from tornado.iostream import StreamBufferFullError, StreamClosedError
+from tornado.iostream import StreamClosedError
 
 from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.transport.context import Context
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Messages somewhat over the limit are read, so that a proper 1009 can be sent; Tornado cuts longer ones off.
 _MARGIN = 1024 * 1024
+# Up to here one write is cheaper than several; above, what is unsent is better counted text by text.
+_JOINED = 64 * 1024
 
 
 @tornado.web.stream_request_body
@@ -30,6 +32,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         self.context = context
         self.body = bytearray()
         self.connection: Connection | None = None
+        self.unsent = 0
 
     # -- the handshake -----------------------------------------------------------------------------
 
@@ -67,7 +70,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
 
     @property
     def ping_interval(self) -> float | None:
-        return None  # keepalive.py pings all connections from one timer
+        return None  # timers.py pings all connections from one timer
 
     # -- the socket --------------------------------------------------------------------------------
 
@@ -76,7 +79,6 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         assert self.ws_connection is not None
         stream: IOStream = self.ws_connection.stream  # type: ignore[assignment]  # it is set once it is open
         stream.set_nodelay(True)
-        stream.max_write_buffer_size = self.context.options.send_queue
         self.stream = stream
         self.connection.opened(self)
 
@@ -86,7 +88,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
 
     def on_pong(self, data: bytes) -> None:
         if self.connection is not None:
-            self.connection.heard = self.stream.io_loop.time()
+            self.connection.pong()
 
     def on_close(self) -> None:
         if self.connection is not None:
@@ -104,14 +106,20 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
 
     def send(self, texts: list[bytes]) -> int:
         """See Socket. Frames are written here, not by ``write_message``, which makes a task for each."""
+        if len(texts) > 1 and sum(map(len, texts)) > _JOINED:
+            return max([self.send([text]) for text in texts])
+        data = b"".join([part for text in texts for part in (_header(len(text)), text)])
         try:
-            self.stream.write(b"".join([part for text in texts for part in (_header(len(text)), text)]))
+            taken = self.stream.write(data)
         except StreamClosedError:
             return 0
-        except StreamBufferFullError:
-            self.stream.max_write_buffer_size = None  # room for the close frame
-            return self.context.options.send_queue + 1
-        return 0
+        if self.stream.writing():  # the system did not take it all
+            self.unsent += len(data)
+            taken.add_done_callback(lambda _: self._taken(len(data)))
+        return self.unsent
+
+    def _taken(self, size: int) -> None:
+        self.unsent -= size
 
     def ping(self, data: str | bytes = b"") -> None:
         if self.ws_connection is not None and not self.ws_connection.is_closing():

@@ -43,30 +43,34 @@ class Connection(Peer):
         self._context = context
         self._socket: Socket | None = None
         self._unsent: list[bytes] = []
-        self._closing = False
+        self.reply_limit = context.options.send_queue
 
     def opened(self, socket: Socket) -> None:
         """The handshake is over."""
         self._socket = socket
         self.heard = asyncio.get_running_loop().time()
         self._context.connections[self.socket_id] = self
-        if self._closing:  # the session ended, or the server began to stop, during the handshake
-            self._closing = False
+        if self.gone:  # the session ended, or the server began to stop, during the handshake
+            self.gone = False
             self.close(GOING_AWAY, "closed during the handshake")
 
     def received(self, text: str | bytes) -> None:
         """A message came in."""
         self.heard = asyncio.get_running_loop().time()
-        if self._closing:
+        if self.gone:
             return
         if _longer(text, self._context.options.message_limit):
             self.close(TOO_BIG, "message too big")
         else:
             self._context.dispatcher.receive(text, self)
 
+    def pong(self) -> None:
+        """A pong came in: somebody is there."""
+        self.heard = asyncio.get_running_loop().time()
+
     def closed(self) -> None:
         """The connection is gone: its calls end, and it speaks for no session any more."""
-        self._closing = True
+        self.gone = True
         self._unsent.clear()
         self._context.connections.pop(self.socket_id, None)
         self._context.dispatcher.hang_up(self)
@@ -74,7 +78,7 @@ class Connection(Peer):
 
     def send(self, text: bytes) -> None:
         """Queue a text. What is queued in one turn of the loop leaves in one write."""
-        if self._closing:
+        if self.gone:
             return
         self._unsent.append(text)
         if len(self._unsent) == 1:
@@ -91,13 +95,13 @@ class Connection(Peer):
 
     def close(self, code: int, reason: str) -> None:
         """Send what is queued, then close; nothing is sent or answered any more."""
-        if self._closing:
+        if self.gone:
             return
         if code != SLOW_CONSUMER:
             self._flush()
-        if self._closing:
+        if self.gone:
             return  # by the flush
-        self._closing = True
+        self.gone = True
         if self._socket is not None:
             self._socket.close(code, reason)
 

@@ -21,12 +21,13 @@ from rpc_sessions.session.stores.base import Record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from motor.motor_asyncio import AsyncIOMotorClient
     from pymongo import AsyncMongoClient
     from pymongo.asynchronous.collection import AsyncCollection
 
-    Client: TypeAlias = AsyncMongoClient[dict[str, Any]]
+    Client: TypeAlias = AsyncMongoClient[Any] | AsyncIOMotorClient[Any]
 
-_PATIENCE_MS = 5_000  # PyMongo's own 30 s would outlast the deadline of a call
+_PATIENCE_MS = 5_000
 
 
 class MongoStore:
@@ -34,7 +35,8 @@ class MongoStore:
 
     uri: "mongodb://host:27017", or client: a client, or a function that makes one (called in the
     process and loop that will use it, so it suits ``processes=2``). database, collection: names.
-    A client that was passed in ready is left open by ``close``; ours is closed.
+    A client that was passed in ready is left open by ``close``; ours is closed. With a uri that names
+    no timeout, a server that is away or hangs is StoreUnavailable after 5 seconds.
     """
 
     def __init__(
@@ -47,8 +49,12 @@ class MongoStore:
     ) -> None:
         if (uri is None) == (client is None):
             raise ConfigError('the mongodb store takes uri="mongodb://...", or client=')
+        _check_uri(uri)
+        _check_asynchronous(client)
         self._make = client if inspect.isroutine(client) or isinstance(client, type | partial) else None
-        self._client = _async_client(client) if client is not None and self._make is None else None
+        self._client: AsyncMongoClient[dict[str, Any]] | None = None
+        if client is not None and self._make is None:
+            self._client = _async_client(client)
         self._owned = self._client is None
         self._uri, self._database, self._name = uri, database, collection
         self._collection: AsyncCollection[dict[str, Any]] | None = None
@@ -72,7 +78,10 @@ class MongoStore:
             try:
                 await self._sessions().insert_one({"_id": key, **_document(record)})
             except DuplicateKeyError:
-                return False
+                # Unless it has expired, and only waits for its sweep.
+                expired = {"_id": key, "expires": {"$lte": _date(time.time())}}
+                result = await self._sessions().update_one(expired, {"$set": _document(record)})
+                return result.matched_count == 1
         return True
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
@@ -90,8 +99,8 @@ class MongoStore:
 
     async def delete(self, key: str) -> bool:
         with _failures():
-            result = await self._sessions().delete_one({"_id": key})
-        return result.deleted_count == 1
+            document = await self._sessions().find_one_and_delete({"_id": key}, {"expires": 1})
+        return document is not None and _live(document)
 
     async def gc(self, now: float) -> int:
         """The TTL index does this by itself; here for a server whose sweep is switched off."""
@@ -100,8 +109,10 @@ class MongoStore:
         return result.deleted_count
 
     async def close(self) -> None:
+        if not self._owned:
+            return
         client, self._client, self._collection = self._client, None, None
-        if client is not None and self._owned:
+        if client is not None:
             closed: Awaitable[None] | None = client.close()
             if closed is not None:  # Motor's close is an ordinary function
                 await closed
@@ -119,13 +130,14 @@ class MongoStore:
     def _sessions(self) -> AsyncCollection[dict[str, Any]]:
         """The collection; the client is made on first use, in the loop that uses it."""
         if self._collection is None:
-            from pymongo import WriteConcern
+            from pymongo import ReadPreference, WriteConcern
 
             if self._client is None:
                 self._client = _async_client(self._make()) if self._make else _connect(self._uri)
-            # Acknowledged means: on a majority, so no fail-over takes a log-out back.
+            # Acknowledged means: on a majority, so no fail-over takes a log-out back. Read from the primary,
+            # whatever the uri prefers: a secondary may not have the log-in yet.
             self._collection = self._client[self._database].get_collection(
-                self._name, write_concern=WriteConcern(w="majority")
+                self._name, write_concern=WriteConcern(w="majority"), read_preference=ReadPreference.PRIMARY
             )
         return self._collection
 
@@ -136,22 +148,44 @@ class MongoStore:
             self._indexed = True
 
 
-def _connect(uri: str | None) -> Client:
+def _check_uri(uri: str | None) -> None:
+    """ConfigError for what is no uri of MongoDB; mongodb+srv would ask the DNS, and is left for its first use."""
+    from pymongo.errors import PyMongoError
+    from pymongo.uri_parser import parse_uri
+
+    if uri is not None and not uri.startswith("mongodb+srv://"):
+        try:
+            parse_uri(uri)
+        except (PyMongoError, ValueError) as error:
+            raise ConfigError(f"uri= of the mongodb store: {error}") from error
+
+
+def _connect(uri: str | None) -> AsyncMongoClient[dict[str, Any]]:
     from pymongo import AsyncMongoClient
 
-    if "serverselectiontimeoutms=" in (uri or "").lower():
+    if "timeoutms=" in (uri or "").lower():
         return AsyncMongoClient(uri)
-    return AsyncMongoClient(uri, serverSelectionTimeoutMS=_PATIENCE_MS)
+    # PyMongo's own 30 s, and its endless wait for a server that hangs, would outlast the deadline of a call.
+    return AsyncMongoClient(uri, serverSelectionTimeoutMS=_PATIENCE_MS, timeoutMS=_PATIENCE_MS)
 
 
-def _async_client(client: object) -> Client:
+def _async_client(client: object) -> AsyncMongoClient[dict[str, Any]]:
     """The client, if it is an asynchronous one. Both drivers answer True to hasattr, so its class decides."""
-    names = {f"{cls.__module__.split('.')[0]}.{cls.__name__}" for cls in type(client).__mro__}
-    if names & {"pymongo.AsyncMongoClient", "motor.AgnosticClient", "motor.AsyncIOMotorClient"}:
+    _check_asynchronous(client)
+    if _class_names(type(client)) & {"pymongo.AsyncMongoClient", "motor.AgnosticClient", "motor.AsyncIOMotorClient"}:
         return client  # type: ignore[return-value]  # Motor's has the same methods
-    if "pymongo.MongoClient" in names:
-        raise ConfigError("the mongodb store needs pymongo.AsyncMongoClient: MongoClient would block the server")
     raise ConfigError(f"client= takes an AsyncMongoClient, an AsyncIOMotorClient or a function, not {client!r}")
+
+
+def _check_asynchronous(client: object) -> None:
+    """ConfigError for a MongoClient, its class, or a partial of it."""
+    made = client.func if isinstance(client, partial) else client
+    if "pymongo.MongoClient" in _class_names(made if isinstance(made, type) else type(made)):
+        raise ConfigError("the mongodb store needs pymongo.AsyncMongoClient: MongoClient would block the server")
+
+
+def _class_names(cls: type) -> set[str]:
+    return {f"{base.__module__.split('.')[0]}.{base.__name__}" for base in cls.__mro__}
 
 
 @contextmanager
