@@ -1,26 +1,22 @@
 """Run the servers side by side and print the table: python -m benchmarks.run --help"""
 
 import argparse
-import os
-import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from .load import Load
 from .memory import per_connection
 from .process import LOAD_CORE, pin, running
+from .report import described, machine, write
 from .servers import ALL, CEILING, PEERS, Peer, versions
 from .table import Rounds, table
-
-README = Path(__file__).parent / "README.md"
-BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("--peers", type=split, default=[*ALL], help=f"some of {', '.join(ALL)}")
+    parser.add_argument("--peers", type=known, default=[*ALL], help=f"some of {', '.join(ALL)}")
     parser.add_argument("--depths", type=numbers, default=[1, 16], help="calls in flight on each connection")
     parser.add_argument("--rounds", type=int, default=5, help="the median of them is shown")
     parser.add_argument("--seconds", type=float, default=2, help="of one measurement")
@@ -33,6 +29,12 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
 
 def split(text: str) -> list[str]:
     return text.split(",")
+
+
+def known(text: str) -> list[str]:
+    if unknown := set(split(text)) - ALL.keys():
+        raise argparse.ArgumentTypeError(f"no peer {', '.join(unknown)}")
+    return split(text)
 
 
 def numbers(text: str) -> list[int]:
@@ -54,8 +56,9 @@ def main(argv: Sequence[str]) -> None:
 
 
 def install_node_peers() -> None:
-    if not (PEERS / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True)
+    """Without npm they are skipped later, by name."""
+    if shutil.which("npm") and not (PEERS / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PEERS, check=True)
 
 
 def available(peers: dict[str, Peer]) -> dict[str, Peer]:
@@ -90,25 +93,6 @@ def remember(peers: dict[str, Peer], idle: int) -> dict[str, float]:
 
 def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def machine() -> str:
-    with open("/proc/cpuinfo") as info:
-        model = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "")
-    return f"{platform.system()} {platform.release()} {platform.machine()}, {model}, {os.cpu_count()} cores"
-
-
-def described(peers: dict[str, Peer]) -> str:
-    node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
-    found = {name: number for peer in peers.values() for name, number in versions(peer).items()}
-    parts = [("Python", platform.python_version()), ("Node", node), *sorted(found.items())]
-    return ", ".join(" ".join(part) for part in parts)
-
-
-def write(text: str) -> None:
-    before, _, rest = README.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ def _reason(error: Exception) -> str:
 
 def _check_depth(text: str | bytes, value: JSON) -> None:
     """Counting brackets is done in C; only a text with many of them is walked."""
+    if len(text) <= 2 * MAX_DEPTH:
+        return
     brackets = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
     if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise RecursionError

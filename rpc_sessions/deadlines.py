@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rpc_sessions.request import Response
 
@@ -19,6 +19,9 @@ class Deadlines:
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    def __iter__(self) -> Iterator[Response]:
+        return iter(list(self._ends))
 
     def add(self, res: Response, span: float) -> None:
         """Watch a call for ``span`` seconds."""

@@ -32,6 +32,8 @@ from rpc_sessions.protocol import Call, Invalid
 from rpc_sessions.request import Peer, Request, Response, current_call, log
 from rpc_sessions.types import seconds
 
+SHUTTING_DOWN = "The server is shutting down"
+
 
 class Dispatcher:
     """Runs calls. ``methods`` may be replaced while it runs; ``draining`` refuses new calls.
@@ -115,7 +117,7 @@ class Dispatcher:
         if self.free(peer) <= 0:
             return protocol.error_text(Busy(), call.id)
         if self.draining:
-            return protocol.error_text(Busy("The server is shutting down"), call.id)
+            return protocol.error_text(Busy(SHUTTING_DOWN), call.id)
         return None
 
     def free(self, peer: Peer) -> int:
@@ -138,10 +140,28 @@ class Dispatcher:
         except Exception as error:
             self._failed(res, self._internal(error, req))
         finally:
-            res.task = None
-            req.peer.running.discard(res)
-            self._deadlines.remove(res)
-            res.settle()
+            self._over(res)
+
+    def _over(self, res: Response) -> None:
+        """The call takes no more of anybody's time."""
+        res.task = None
+        res.request.peer.running.discard(res)
+        self._deadlines.remove(res)
+        res.settle()
+
+    def _stop(self, res: Response) -> None:
+        """Cancel a call that has been answered, or needs no answer."""
+        if res.task:
+            # A task that is cancelled before its first step never enters _run, nor its finally.
+            res.task.add_done_callback(lambda _: self._over(res))
+            res.task.cancel()
+
+    def _end(self, res: Response, error: RPCError) -> None:
+        """Answer at once, then cancel: an action that will not be cancelled cannot keep its client waiting."""
+        if not res.answered:
+            res.fail(error)
+        self._stop(res)
+        res.settle()
 
     def _failed(self, res: Response, error: RPCError) -> None:
         if isinstance(error, StoreUnavailable):
@@ -181,7 +201,7 @@ class Dispatcher:
 
     def _too_late(self, res: Response) -> None:
         log.warning("%s passed its deadline of %g s", res.request.method, self._deadline)
-        _end(res, DeadlinePassed())
+        self._end(res, DeadlinePassed())
 
     def _cancel(self, call: Call, peer: Peer) -> bytes:
         """``rpc.cancel {"id": ...}``: true if a call with that id was under way on this connection."""
@@ -191,7 +211,7 @@ class Dispatcher:
         wanted = params["id"]
         found = [res for res in peer.running if _has_id(res.request, wanted)]
         for res in found:
-            _end(res, Cancelled())
+            self._end(res, Cancelled())
         return protocol.result_text(bool(found), call.id)
 
     def hang_up(self, peer: Peer) -> None:
@@ -199,21 +219,16 @@ class Dispatcher:
         peer.gone = True
         for res in list(peer.running):
             res.answered = True
-            if res.task:
-                res.task.cancel()
+            self._stop(res)
+
+    def end_all(self) -> None:
+        """The server stops: cancel what still runs, and say so to whoever waits for it."""
+        for res in self._deadlines:
+            _end(res, Cancelled(SHUTTING_DOWN))
 
     def close(self) -> None:
         """Stop the timers. Calls still running are left to their peers."""
         self._deadlines.close()
-
-
-def _end(res: Response, error: RPCError) -> None:
-    """Answer at once, then cancel: an action that will not be cancelled cannot keep its client waiting."""
-    if not res.answered:
-        res.fail(error)
-    if res.task:
-        res.task.cancel()
-    res.settle()
 
 
 def _has_id(req: Request, id: object) -> bool:

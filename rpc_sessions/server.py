@@ -206,9 +206,10 @@ class Server:
         if self._server:
             self._server.stop()
         await self._drain(context, seconds(self.options.drain if drain is None else drain))
+        context.dispatcher.end_all()
         for connection in list(context.connections.values()):
             connection.close(GOING_AWAY, "going away")
-        await _until(lambda: not context.connections, 1.0)
+        await _until(lambda: not (context.connections or context.dispatcher.running or context.requests), 1.0)
         if self._server:
             await self._server.close_all_connections()
         await context.timers.stop()

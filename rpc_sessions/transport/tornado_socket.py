@@ -100,6 +100,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
             self.connection.closed()
 
     def on_finish(self) -> None:
+        self.context.requests.discard(self)
         # A handshake that was refused after its claim was made.
         if self.connection is not None and self.get_status() != 101:
             self.connection.closed()
@@ -136,6 +137,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         preflight(self)
 
     async def post(self) -> None:
+        self.context.requests.add(self)
         if len(self.body) > self.context.options.message_limit:
             too_large(self)
         else:

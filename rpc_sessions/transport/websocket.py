@@ -94,7 +94,7 @@ class Connection(Peer):
             self.close(SLOW_CONSUMER, "slow consumer")
 
     def close(self, code: int, reason: str) -> None:
-        """Send what is queued, then close; nothing is sent or answered any more."""
+        """Send what is queued, then close. Nothing is answered any more, so the running calls end."""
         if self.gone:
             return
         if code != SLOW_CONSUMER:
@@ -104,6 +104,7 @@ class Connection(Peer):
         self.gone = True
         if self._socket is not None:
             self._socket.close(code, reason)
+        self._context.dispatcher.hang_up(self)
 
     def keep_alive(self, now: float, interval: float, timeout: float) -> None:
         """Ping a client that was not heard for ``interval`` seconds; close when it stays silent."""

@@ -1,0 +1,36 @@
+"""What stands above the table: machine and versions; and where it is kept, between two marks of the README."""
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from .servers import Peer, versions
+
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- table -->", "<!-- /table -->"
+
+
+def machine() -> str:
+    with open("/proc/cpuinfo") as info:
+        model = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "")
+    return f"{platform.system()} {platform.machine()}, {model}, {os.cpu_count()} cores"
+
+
+def described(peers: dict[str, Peer]) -> str:
+    found = {name: number for peer in peers.values() for name, number in versions(peer).items()}
+    parts = [("Python", platform.python_version()), *node_itself(), *sorted(found.items())]
+    return ", ".join(" ".join(part) for part in parts)
+
+
+def node_itself() -> list[tuple[str, str]]:
+    if not shutil.which("node"):
+        return []
+    return [("Node", subprocess.check_output(["node", "--version"], text=True).strip())]
+
+
+def write(text: str) -> None:
+    before, _, rest = README.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    README.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
