@@ -150,8 +150,8 @@ class Dispatcher:
         res.settle()
 
     def _stop(self, res: Response) -> None:
-        """Cancel a call that has been answered, or needs no answer."""
-        if res.task:
+        """Cancel a call that has been answered, or needs no answer. Once: its cleaning up is not interrupted."""
+        if res.task and not res.task.cancelling():
             # A task that is cancelled before its first step never enters _run, nor its finally.
             res.task.add_done_callback(lambda _: self._over(res))
             res.task.cancel()
@@ -224,7 +224,7 @@ class Dispatcher:
     def end_all(self) -> None:
         """The server stops: cancel what still runs, and say so to whoever waits for it."""
         for res in self._deadlines:
-            _end(res, Cancelled(SHUTTING_DOWN))
+            self._end(res, Cancelled(SHUTTING_DOWN))
 
     def close(self) -> None:
         """Stop the timers. Calls still running are left to their peers."""

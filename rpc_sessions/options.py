@@ -81,7 +81,7 @@ def _time(name: str, value: object) -> float:
 
 
 def _strings(name: str, value: object) -> list[str]:
-    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(item, str) for item in value):
         raise TypeError(f"{name} is a list of strings, not {value!r}")
     return [_origin(item) if name == "origins" else str(ip_network(item)) for item in value]
 

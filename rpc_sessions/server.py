@@ -152,7 +152,7 @@ class Server:
         if processes > 1:
             self._check_shareable()
         self.handlers()  # what is wrong with a route is said now, not by each process
-        sockets = bind_sockets(port, host)
+        sockets = _bind(host, port)
         parent = _fork(processes) if processes > 1 else None
         asyncio.run(self._serve(sockets, parent))
 
@@ -186,7 +186,7 @@ class Server:
     async def start(self, host: str = "127.0.0.1", port: int = 3000) -> int:
         """Serve in the running loop. The port, which the system chose if ``port`` is 0. ConfigError as ``run``."""
         self.handlers()  # what is wrong is said before a port is taken
-        sockets = bind_sockets(port, host)
+        sockets = _bind(host, port)
         self._listen(sockets)
         bound: int = sockets[0].getsockname()[1]
         return bound
@@ -210,6 +210,8 @@ class Server:
         for connection in list(context.connections.values()):
             connection.close(GOING_AWAY, "going away")
         await _until(lambda: not (context.connections or context.dispatcher.running or context.requests), 1.0)
+        for connection in list(context.connections.values()):
+            connection.abort()
         if self._server:
             await self._server.close_all_connections()
         await context.timers.stop()
@@ -225,6 +227,13 @@ class Server:
 
         if not await _until(done, span):
             self.log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
+
+
+def _bind(host: str, port: int) -> list[socket]:
+    """Listening sockets. The resolver would take a port past 65535 for another one."""
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"a port is 0 to 65535, not {port}")
+    return bind_sockets(port, host)
 
 
 def _fork(processes: int) -> int:

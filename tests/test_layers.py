@@ -169,11 +169,7 @@ def cycles(modules: set[str], imports: list[Import]) -> list[str]:
 
 
 def tornado_elsewhere(modules: set[str], imports: list[Import]) -> list[str]:
-    return [
-        str(each)
-        for each in imports
-        if under(each.target, ["/tornado"]) and not under(each.importer, TORNADO)
-    ]
+    return [str(each) for each in imports if under(each.target, ["/tornado"]) and not under(each.importer, TORNADO)]
 
 
 def drivers_elsewhere(modules: set[str], imports: list[Import]) -> list[str]:
@@ -189,9 +185,7 @@ def drivers_elsewhere(modules: set[str], imports: list[Import]) -> list[str]:
 
 
 def session_in_dispatcher(modules: set[str], imports: list[Import]) -> list[str]:
-    return [
-        str(each) for each in imports if each.importer == "dispatcher" and under(each.target, ["session"])
-    ]
+    return [str(each) for each in imports if each.importer == "dispatcher" and under(each.target, ["session"])]
 
 
 def from_the_top(modules: set[str], imports: list[Import]) -> list[str]:

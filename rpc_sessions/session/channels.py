@@ -39,7 +39,7 @@ class Channels:
 
     async def _change(self, edit: Edit) -> None:
         def write(session: Session) -> None:
-            names = sorted(edit(set(self.list())))
+            names = sorted(edit(set(Channels(session).list())))
             if names:
                 session.raw[CHANNELS] = cast("list[JSON]", names)
             else:

@@ -18,11 +18,13 @@ class Claim:
 
     id: the session's id. key: its key in the store. browser_ids: the ids the browser's cookie may
     hold by now, the newest last. twin: for an HTTP request, the live claim whose fresh id it shares.
-    cookie: what the reply must tell the browser: nothing, "set" or "clear".
+    cookie: what the reply must tell the browser: nothing, "set" or "clear". idle: how long the session
+    lives unused, once that is known.
     """
 
     __slots__ = (
-        "__weakref__", "browser_ids", "channels", "cookie", "fresh", "id", "key", "sockets", "token", "twin", "user_id",
+        "__weakref__", "browser_ids", "channels", "cookie", "fresh", "id", "idle", "key", "sockets", "token", "twin",
+        "user_id",
     )  # fmt: skip
 
     def __init__(self, id: str, key: str, *, fresh: bool, browser_ids: Iterable[str] = ()) -> None:
@@ -32,6 +34,7 @@ class Claim:
         self.browser_ids = list(browser_ids)
         self.twin: Claim | None = None
         self.cookie = ""
+        self.idle = 0.0
         self.sockets: set[Peer] = set()
         self.token = ""
         self.user_id: str | None = None

@@ -72,7 +72,7 @@ class SessionOptions(_Known):
         if name == "key" and not (isinstance(value, str) and _COOKIE_NAME.match(value)):
             raise ValueError(f"key is the name of a cookie, not {value!r}")
         if name in ("max_age", "absolute_max_age", "touch_after") and (value is not None or name == "max_age"):
-            return _span(name, value)
+            return checked_span(name, value)
         if name == "cookie" and not isinstance(value, CookieOptions):
             raise TypeError("set the members of options.cookie, as options.cookie.secure = True")
         return value
@@ -107,7 +107,8 @@ def _secrets(value: object) -> list[str]:
     return list(values)
 
 
-def _span(name: str, value: object) -> timedelta:
+def checked_span(name: str, value: object) -> timedelta:
+    """A lifetime. TypeError or ValueError if it is none."""
     span = seconds(value)  # type: ignore[arg-type]  # seconds() refuses what is no duration
     least = 0 if name == "touch_after" else 1
     if not least <= span <= timedelta(days=365 * 100).total_seconds():

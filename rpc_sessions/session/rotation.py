@@ -1,12 +1,18 @@
-"""A new id for a session: at log-in, at log-out, and whenever an id may have become known."""
+"""A new id for a session: at log-in, at log-out, and whenever an id may have become known.
+
+The record is copied to the new key, then the old one is retired by compare-and-swap: no write to it
+is lost, and whatever fails before that leaves the session as it was.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace as with_changes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from rpc_sessions.errors import SessionGone
+from rpc_sessions.errors import SessionGone, StoreUnavailable
 from rpc_sessions.session import merge
 from rpc_sessions.session.cookie import new_id
 from rpc_sessions.session.stores.base import Record
@@ -15,48 +21,78 @@ if TYPE_CHECKING:
     from rpc_sessions.session.session import Session
 
 
-async def rotate(session: Session, user_id: str | None, *, keep: bool = True) -> None:
+class SameUser:
+    """Stands for the user that is logged in, whoever logged in meanwhile."""
+
+
+User: TypeAlias = str | type[SameUser] | None
+
+
+async def rotate(session: Session, user: User, *, keep: bool = True) -> None:
     """Move the session, with its unsaved changes, to a new id. SessionGone if somebody else ended or moved it."""
     session.check_writable()
+    if session.record is None:
+        await session.sessions.settled(session.claim)
+        if session.claim.may_insert:
+            return await _move_unstored(session, None if user is SameUser else cast("str | None", user), keep=keep)
+        await session.reread(session.changes())  # another call of this session stored it meanwhile
+    await _move(session, user, keep=keep)
+
+
+async def _move_unstored(session: Session, user_id: str | None, *, keep: bool) -> None:
     if not keep:
         session.raw.clear()
-    if session.record is None and not session.claim.may_insert:
-        await session.reread(session.changes())  # another socket of this session stored it meanwhile
+    mine = session.changes()
+    session.sessions.moved(session.claim, new_id(), fresh=True)
+    if mine or user_id is not None:
+        await session.insert(mine, user_id)
+    elif session.claim.sockets or session.claim.twin:  # a socket speaks for the new id: so must the browser
+        session.sessions.announce(session.claim, session.peer, await session.ticket())
+
+
+async def _move(session: Session, user: User, *, keep: bool) -> None:
+    mine = session.changes() if keep else merge.NONE
     id = new_id()
-    if session.record is None:
-        session.sessions.moved(session.claim, id, fresh=True)
-        if (mine := session.changes()) or user_id is not None:
-            await session.insert(mine, user_id)
-        elif session.claim.sockets or session.claim.twin:  # a socket speaks for the new id: so must the browser
-            await session.sessions.announce(session.claim, session.peer)
-        return
-    record, old_key = await _move(session, session.sessions.key_for(id), user_id, keep=keep)
-    session.sessions.moved(session.claim, id)
-    session.took(record)
-    await session.store.delete(old_key)
-    await session.sessions.announce(session.claim, session.peer)
-
-
-async def _move(session: Session, new_key: str, user_id: str | None, *, keep: bool) -> tuple[Record, str]:
-    """Copy to the new key, then retire the old record by compare-and-swap: no write to it is lost."""
-    store, mine = session.store, session.changes()
+    key = session.sessions.key_for(id)
     copy: Record | None = None
     while True:
         base = session.record
         assert base is not None
-        record = session.next_record(base, mine.apply(base.data) if keep else merge.EMPTY, user_id)
-        if not keep:
-            record = with_changes(record, created=time.time())
-        await (store.replace(new_key, record, copy) if copy else store.insert(new_key, record))
-        old_key = session.claim.key
-        if await store.replace(old_key, _retired(base), base):
-            return record, old_key
+        ticket = await session.ticket(id)  # before the move: without it the browser would not learn of it
+        user_id = base.user_id if user is SameUser else cast("str | None", user)
+        record = session.next_record(base, mine.apply(base.data), user_id) if keep else _beginning(session, user_id)
+        await (session.store.replace(key, record, copy) if copy else session.store.insert(key, record))
+        # To the end, even if this call is cancelled: the store may have done it already.
+        if await asyncio.shield(asyncio.ensure_future(_switch(session, id, record, base, ticket, keep=keep))):
+            return
         copy = record
         try:
             await session.reread(mine)
         except SessionGone:
-            await store.delete(new_key)
+            await session.store.delete(key)
             raise
+
+
+async def _switch(session: Session, id: str, record: Record, base: Record, ticket: str, *, keep: bool) -> bool:
+    """Retire the old record and be the new one from then on; False if ``base`` is not what is stored."""
+    sessions = session.sessions
+    async with sessions.turn(session.claim):
+        old_key = session.claim.key
+        if not await session.store.replace(old_key, _retired(base), base):
+            return False
+        sessions.moved(session.claim, id)
+        if not keep:
+            session.reset(record.data)
+        session.took(record)
+        sessions.announce(session.claim, session.peer, ticket)
+    with suppress(StoreUnavailable):  # it has expired: a sweep will take it
+        await session.store.delete(old_key)
+    return True
+
+
+def _beginning(session: Session, user_id: str | None) -> Record:
+    now = time.time()
+    return Record(merge.EMPTY, now, session.sessions.expiry(now), user_id, session.sessions.token())
 
 
 def _retired(record: Record) -> Record:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace as with_changes
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from rpc_sessions.errors import SessionGone
+from rpc_sessions.errors import SessionGone, StoreUnavailable
 from rpc_sessions.request import Peer
 from rpc_sessions.session import merge, rotation
 from rpc_sessions.session.channels import Channels
 from rpc_sessions.session.claim import Claim
 from rpc_sessions.session.merge import Changes
+from rpc_sessions.session.options import checked_span
 from rpc_sessions.session.stores.base import Record, Store
 from rpc_sessions.session.values import MAX_AGE, SessionValues
 from rpc_sessions.types import Seconds
@@ -77,7 +79,7 @@ class Session(SessionValues):
 
     @max_age.setter
     def max_age(self, span: Seconds) -> None:
-        self.raw[MAX_AGE] = self.sessions.span(span)
+        self.raw[MAX_AGE] = checked_span("max_age", span).total_seconds()
 
     @property
     def created(self) -> datetime:
@@ -91,7 +93,7 @@ class Session(SessionValues):
 
     def expiry(self, created: float) -> float:
         """When a session that is used now will end: seconds since the epoch."""
-        return min(time.time() + self._idle(), created + self.sessions.absolute)
+        return self.sessions.expiry(created, self._idle())
 
     def _idle(self) -> float:
         own = self.reserved(MAX_AGE)
@@ -145,18 +147,27 @@ class Session(SessionValues):
             await rotation.rotate(self, user_id)
 
     async def _try_insert(self, mine: Changes, user_id: str | None = None) -> bool:
-        now = time.time()
-        record = Record(mine.apply(merge.EMPTY), now, self.expiry(now), user_id, self.sessions.token())
-        if not (self.claim.may_insert and await self.store.insert(self.claim.key, record)):
-            self.claim.stored()
-            return False
-        self.took(record)
-        await self.sessions.announce(self.claim, self.peer)
+        async with self.sessions.turn(self.claim):
+            if not self.claim.may_insert:
+                return False
+            ticket = await self.ticket()
+            now = time.time()
+            record = Record(mine.apply(merge.EMPTY), now, self.expiry(now), user_id, self.sessions.token())
+            if not await self.store.insert(self.claim.key, record):
+                self.claim.stored()
+                return False
+            self.took(record)
+            self.sessions.announce(self.claim, self.peer, ticket)
         return True
 
+    async def ticket(self, id: str | None = None) -> str:
+        """A ticket that brings the session's id, or the one it will move to, to the browser; "" where none is needed."""
+        return await self.sessions.ticket_for(self.claim, self.peer, id or self.id)
+
     async def _commit(self, mine: Changes) -> None:
-        while not await self._swap(mine):
+        while mine and not await self._swap(mine):
             await self.reread(mine)
+            mine = self.changes()  # as they are by now: on one key the last one wins, here too
 
     async def _swap(self, mine: Changes) -> bool:
         """Compare-and-swap: True if the record with these changes is stored now."""
@@ -207,31 +218,39 @@ class Session(SessionValues):
         fn may be async. What it returns is returned. If it raises, nothing of it is stored.
         """
         await self.save()
+        view = Session(self.sessions, self.claim, self.peer)  # of its own: calls side by side see no half of it
+        view.reset(self._text)
+        view.record = self.record
+        try:
+            result = await view._mutate(fn)
+        except SessionGone:
+            self._gone = True
+            raise
+        if view.record is not None:
+            self.absorb(view.record.data, self.changes())
+            self.took(view.record)
+        return result
+
+    async def _mutate(self, fn: Callable[[Session], object]) -> object:
         while True:
-            try:
-                result = fn(self)
-                result = await result if inspect.isawaitable(result) else result
-            except BaseException:
-                self.reset(self._text)
-                raise
+            result = fn(self)
+            result = await result if inspect.isawaitable(result) else result
             mine = self.changes()
             if not mine or await (self._swap(mine) if self.record else self._try_insert(mine)):
                 return result
-            await self._refresh()
-
-    async def _refresh(self) -> None:
-        fresh = await self.sessions.fetch(self.claim)
-        if fresh is None:
-            raise self.lost()
-        self.reset(fresh.data)
-        self.took(fresh)
+            fresh = await self.sessions.fetch(self.claim)
+            if fresh is None:
+                raise SessionGone
+            self.reset(fresh.data)
+            self.took(fresh)
 
     # -- its life ----------------------------------------------------------------------------------
 
     def touch(self) -> None:
         """Push the expiry out: written at the next save or the end of the call, at most every ``touch_after``."""
         if self.record is not None and not self._readonly:
-            self._touch = self.expiry(self.record.created) - self.record.expires >= self.sessions.touch_after
+            pushed = self.expiry(self.record.created) - self.record.expires
+            self._touch = self.sessions.is_due(pushed, self._idle())
 
     def update(self, *args: Any, **values: Any) -> None:  # Any: the overloads of a mapping's update
         """As a mapping's ``update``; without arguments, ``touch``."""
@@ -247,13 +266,15 @@ class Session(SessionValues):
         self._touch = False
         expires = self.expiry(self.record.created)
         if not await self.store.touch(self.claim.key, expires):
-            raise self.lost()
+            if await self.sessions.fetch(self.claim) is None:
+                raise self.lost()
+            return  # it has moved to another id meanwhile, and was touched by that
         self.record = with_changes(self.record, expires=expires)
         self.claim.cookie = "set"
 
     async def regenerate(self, keep: bool = True) -> Session:
         """A new id, with the data or (keep=False) without; the old id is dead everywhere."""
-        await rotation.rotate(self, self.user_id if keep else None, keep=keep)
+        await rotation.rotate(self, rotation.SameUser if keep else None, keep=keep)
         return self
 
     generate = regenerate
@@ -268,12 +289,18 @@ class Session(SessionValues):
     async def destroy(self) -> None:
         """Delete it. No later save brings it back; other sockets of the session are closed with 4401."""
         self.check_writable()
-        await self.store.delete(self.claim.key)
+        key = ""
+        while key != self.claim.key:  # it may move to another id meanwhile
+            key = self.claim.key
+            await self.store.delete(key)
+            await self.sessions.settled(self.claim)
         self.reset(merge.EMPTY)
         self.record, self._gone, self.destroyed = None, True, True
         self.sessions.ended(self.claim, self.peer)
         if self.peer.transport == "websocket" and self.peer.claim:
-            await self.sessions.announce(self.peer.claim, self.peer)  # it speaks for a new id: so must the browser
+            anew = self.peer.claim  # this socket speaks for a new id: so must the browser
+            with suppress(StoreUnavailable):  # or it learns of it with the first save
+                self.sessions.announce(anew, self.peer, await self.sessions.ticket_for(anew, self.peer, anew.id))
 
 
 def _datetime(seconds: float) -> datetime:

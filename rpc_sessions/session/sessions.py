@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import cast
 
@@ -18,8 +20,8 @@ from rpc_sessions.session.options import SessionOptions, in_production
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.choice import StoreChoice
-from rpc_sessions.session.values import CHANNELS
-from rpc_sessions.types import JSON, Middleware, Seconds, seconds
+from rpc_sessions.session.values import CHANNELS, MAX_AGE
+from rpc_sessions.types import Middleware, seconds
 
 SESSION_ENDED = 4401
 
@@ -31,8 +33,10 @@ class Sessions:
         self.options = SessionOptions()
         self.store = StoreChoice()
         self.claims = Claims()
-        self.idle = self.absolute = self.touch_after = 0.0
+        self.idle = self.absolute = 0.0
+        self._touch_after: float | None = None
         self._secrets: list[str] = []
+        self._turns: dict[str, asyncio.Event] = {}
 
     def require_secret(self, *, must: bool = False) -> None:
         """Have a secret: the options', or a random one. ConfigError where it must be one of your own."""
@@ -46,7 +50,7 @@ class Sessions:
         self.absolute = (
             float("inf") if self.options.absolute_max_age is None else seconds(self.options.absolute_max_age)
         )
-        self.touch_after = self.idle / 10 if self.options.touch_after is None else seconds(self.options.touch_after)
+        self._touch_after = None if self.options.touch_after is None else seconds(self.options.touch_after)
 
     def layer(self, *, autosave: bool = False, readonly: bool = False) -> Middleware:
         """The middleware ``session``."""
@@ -97,11 +101,7 @@ class Sessions:
         unknown = not claim.browser_ids
         if unknown:
             claim.browser_ids.append(claim.id)
-        return unknown or (record is not None and self._aged(record))
-
-    def _aged(self, record: Record) -> bool:
-        """Whether the cookie should be renewed with the expiry."""
-        return time.time() + self.idle - record.expires >= self.touch_after
+        return unknown or (record is not None and self.is_due(time.time() + claim.idle - record.expires, claim.idle))
 
     def disconnect(self, socket: Peer) -> None:
         """A socket is gone."""
@@ -138,9 +138,31 @@ class Sessions:
                 return None
             key = claim.key
             record = await self.store.current.load(key)
+            if record is None and await self.settled(claim):
+                key = ""
         if record is None or min(record.expires, record.created + self.absolute) <= time.time():
             return None
         return record
+
+    @asynccontextmanager
+    async def turn(self, claim: Claim) -> AsyncIterator[None]:
+        """In this process nobody else stores the session for the first time, or moves it, meanwhile."""
+        await self.settled(claim)
+        key, done = claim.key, asyncio.Event()
+        self._turns[key] = done
+        try:
+            yield
+        finally:
+            del self._turns[key]
+            done.set()
+
+    async def settled(self, claim: Claim) -> bool:
+        """Wait until nobody is about to store or to move the session. True if there was something to wait for."""
+        waited = False
+        while done := self._turns.get(claim.key):
+            await done.wait()
+            waited = True
+        return waited
 
     async def create(self, values: Values | None = None, user_id: str | None = None) -> Session:
         """A new stored session, made by the server itself (tests, jobs)."""
@@ -159,6 +181,7 @@ class Sessions:
         if claim.token == record.token:
             return
         claim.token = record.token
+        claim.idle = self.idle_of(record)
         live = self.claims.get(claim.key)
         if live is not None:
             channels = unpack(record.data).get(CHANNELS) if CHANNELS in record.data else None
@@ -176,14 +199,18 @@ class Sessions:
             claim.move(id, key, fresh=fresh)
             claim.twin = live if fresh else None
 
-    async def announce(self, claim: Claim, peer: Peer) -> None:
-        """The session is stored under an id the browser may not know: tell it."""
+    async def ticket_for(self, claim: Claim, peer: Peer, id: str) -> str:
+        """A ticket for an id that a browser behind a WebSocket does not know; "" where none is needed."""
+        if peer.transport != "websocket" or claim.browser_ids[-1:] == [id]:
+            return ""
+        return await ticket.issue(self.store.current, id, claim.browser_ids)
+
+    def announce(self, claim: Claim, peer: Peer, code: str) -> None:
+        """The browser must learn of the claim's id: by the HTTP reply, or by the ticket."""
         claim.cookie = "set"
-        if peer.transport != "websocket" or claim.browser_ids[-1:] == [claim.id]:
-            return
-        code = await ticket.issue(self.store.current, claim.id, claim.browser_ids)
-        claim.browser_ids = [*claim.browser_ids[-7:], claim.id]
-        peer.notify("rpc.session", {"ticket": code})
+        if code:
+            claim.browser_ids = [*claim.browser_ids[-7:], claim.id]
+            peer.notify("rpc.session", {"ticket": code})
 
     def ended(self, claim: Claim, by: Peer | None) -> None:
         """The session is over: its sockets are closed, but the one that ended it, which starts anew."""
@@ -202,24 +229,29 @@ class Sessions:
             else:
                 socket.close(SESSION_ENDED, "session ended")
 
-    async def redeem(self, code: str, cookie_header: str) -> str | None:
-        """The session id that a ticket brings to the browser with this cookie; None if it brings none."""
+    async def redeem(self, code: str, cookie_header: str) -> Claim | None:
+        """The session that a ticket brings to the browser with this cookie; None if it brings none."""
         presented = cookie.read(cookie_header, self.options.key, self.secrets)
-        return await ticket.redeem(self.store.current, code, presented)
+        id = await ticket.redeem(self.store.current, code, presented)
+        if id is None:
+            return None
+        claim = self.claim_of(id)
+        if record := await self.fetch(claim):  # None: nothing is stored under it yet
+            self.saw(claim, record)
+        return claim
 
     def set_cookie(self, claim: Claim, *, https: bool) -> str | None:
         """The Set-Cookie header that a reply must carry, if any."""
         if claim.cookie == "set":
-            return self.cookie_for(claim.id, https=https)
+            return self.cookie_for(claim, https=https)
         if claim.cookie == "clear" and claim.browser_ids:
             return cookie.header(self.options.key, "", 0, self.options.cookie, https=https)
         return None
 
-    def cookie_for(self, id: str, *, https: bool) -> str:
-        """A Set-Cookie header with the signed id."""
-        return cookie.header(
-            self.options.key, cookie.sign(id, self.secrets[0]), self.idle, self.options.cookie, https=https
-        )
+    def cookie_for(self, claim: Claim, *, https: bool) -> str:
+        """A Set-Cookie header with the signed id, which lives as long as the session."""
+        value = cookie.sign(claim.id, self.secrets[0])
+        return cookie.header(self.options.key, value, claim.idle or self.idle, self.options.cookie, https=https)
 
     # -- small things ------------------------------------------------------------------------------
 
@@ -231,9 +263,15 @@ class Sessions:
         """A token for a new record."""
         return secrets.token_hex(8)
 
-    def span(self, value: Seconds) -> JSON:
-        """A max_age for one session, in seconds."""
-        span = seconds(value)
-        if not 0 < span < float("inf"):
-            raise ValueError(f"max_age is more than 0 seconds, not {value!r}")
-        return span
+    def expiry(self, created: float, idle: float = 0.0) -> float:
+        """When a session that is used now ends: seconds since the epoch. idle: its own max_age, if it has one."""
+        return min(time.time() + (idle or self.idle), created + self.absolute)
+
+    def idle_of(self, record: Record) -> float:
+        """How long a session lives unused."""
+        own = unpack(record.data).get(MAX_AGE) if MAX_AGE in record.data else None
+        return cast(float, own) if own else self.idle
+
+    def is_due(self, pushed: float, idle: float) -> bool:
+        """Whether an expiry that moves by so many seconds is worth a write, for a session that lives so long unused."""
+        return pushed >= (idle / 10 if self._touch_after is None else min(self._touch_after, idle / 2))

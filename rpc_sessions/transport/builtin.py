@@ -40,13 +40,13 @@ class TicketHandler(ContextHandler):
         if not is_json(self):
             raise tornado.web.HTTPError(415)
         try:
-            id = await self.context.sessions.redeem(self._ticket(), self.request.headers.get("Cookie", ""))
+            claim = await self.context.sessions.redeem(self._ticket(), self.request.headers.get("Cookie", ""))
         except StoreUnavailable as error:
             raise tornado.web.HTTPError(503, str(error)) from error
-        if id is None:
+        if claim is None:
             raise tornado.web.HTTPError(403, "ticket refused")
         https = HTTPPeer(self.context, self).https
-        self.set_header("Set-Cookie", self.context.sessions.cookie_for(id, https=https))
+        self.set_header("Set-Cookie", self.context.sessions.cookie_for(claim, https=https))
         self.set_header("Cache-Control", "no-store")
         self.set_status(204)
 

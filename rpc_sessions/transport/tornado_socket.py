@@ -53,7 +53,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         except StoreUnavailable as error:
             raise tornado.web.HTTPError(503, str(error)) from error
         if fresh and self.connection.claim:
-            self.add_header("Set-Cookie", sessions.cookie_for(self.connection.claim.id, https=https))
+            self.add_header("Set-Cookie", sessions.cookie_for(self.connection.claim, https=https))
 
     def check_origin(self, origin: str) -> bool:
         return True  # prepare() has checked, more strictly, and before any session was read
@@ -125,6 +125,9 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
     def ping(self, data: str | bytes = b"") -> None:
         if self.ws_connection is not None and not self.ws_connection.is_closing():
             super().ping(data)
+
+    def abort(self) -> None:
+        self.stream.close()
 
     # -- POST --------------------------------------------------------------------------------------
 

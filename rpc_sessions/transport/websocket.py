@@ -31,6 +31,9 @@ class Socket(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; what was sent before still goes out."""
 
+    def abort(self) -> None:
+        """Drop the connection, without a word."""
+
 
 class Connection(Peer):
     """One open WebSocket."""
@@ -105,6 +108,11 @@ class Connection(Peer):
         if self._socket is not None:
             self._socket.close(code, reason)
         self._context.dispatcher.hang_up(self)
+
+    def abort(self) -> None:
+        """Drop the connection: its client has been told, and does not go."""
+        if self._socket is not None:
+            self._socket.abort()
 
     def keep_alive(self, now: float, interval: float, timeout: float) -> None:
         """Ping a client that was not heard for ``interval`` seconds; close when it stays silent."""
