@@ -137,7 +137,7 @@ class Dispatcher:
             self._failed(res, InternalError("Internal error: the action was cancelled from within"))
         except RPCError as error:
             self._failed(res, error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit() ends the call, not the server
             self._failed(res, self._internal(error, req))
         finally:
             self._over(res)
@@ -169,7 +169,7 @@ class Dispatcher:
         if not res.answered:
             res.fail(error)
 
-    def _internal(self, error: Exception, req: Request) -> InternalError:
+    def _internal(self, error: BaseException, req: Request) -> InternalError:
         """What the client is told of an unforeseen error: an id to look up in the log, and no more."""
         correlation = secrets.token_hex(8)
         log.error("%s failed [%s]", req.method, correlation, exc_info=error)

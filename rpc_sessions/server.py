@@ -132,7 +132,7 @@ class Server:
         context = self._ready()
         peer = Peer()
         if session is not None:
-            peer.claim = self.session.claim_of(session if isinstance(session, str) else session.id)
+            peer.claim = session.claim if isinstance(session, Session) else self.session.claim_of(session)
         text = codec.encode({"jsonrpc": "2.0", "method": method, "params": params, "id": 0})
         answer = codec.decode(await context.dispatcher.answer(text, peer) or b"")
         assert isinstance(answer, dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -65,7 +66,9 @@ async def handshake(
     site: Site, headers: Mapping[str, str] | None = None, *, buffer: int = 2**16
 ) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter]:
     """The status of the answer, and the connection. buffer: how much is read before anybody asks."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=buffer)
+    sock = socket.create_connection(("127.0.0.1", site.port))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)  # and the system does not let it grow
+    reader, writer = await asyncio.open_connection(sock=sock, limit=buffer)
     fields = {
         "Host": f"127.0.0.1:{site.port}",
         "Upgrade": "websocket",

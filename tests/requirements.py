@@ -17,8 +17,13 @@ NPM = Path(__file__).parent / "npm"  # package.json of the JSON-RPC clients from
 PARTS = {
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "apt-get install chromium"),
     "redis": (("redis-server",), "apt-get install redis-server"),
+    "postgresql": (("postgres",), "apt-get install postgresql"),
+    "mariadb": (("mariadbd",), "apt-get install mariadb-server"),
     "node": (("node",), "https://nodejs.org/en/download, 20 or newer"),
 }
+
+# Where Debian keeps servers that are not on everybody's PATH.
+ASIDE = ["/usr/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
 
 
 def missing(what: str, how_to_install: str) -> NoReturn:
@@ -32,8 +37,9 @@ def missing(what: str, how_to_install: str) -> NoReturn:
 def needs(part: str) -> str:
     """The path of the program: ``needs("chromium")``."""
     commands, how_to_install = PARTS[part]
+    places = os.pathsep.join([os.environ.get("PATH", ""), *ASIDE])
     for command in commands:
-        if path := shutil.which(command):
+        if path := shutil.which(command, path=places):
             return path
     missing(part, how_to_install)
 

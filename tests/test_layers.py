@@ -31,7 +31,7 @@ DRIVERS = {
     "pymongo": ("session.stores.mongodb",),
     "bson": ("session.stores.mongodb",),
     "motor": ("session.stores.mongodb",),
-    "redis": ("session.stores.redis", "live"),
+    "redis": ("session.stores.redis", "session.stores.redis_client", "live"),
     "sqlalchemy": ("session.stores.sql",),
     "aiosqlite": ("session.stores.sql",),
     "asyncpg": ("session.stores.sql",),

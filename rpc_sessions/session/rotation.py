@@ -34,7 +34,8 @@ async def rotate(session: Session, user: User, *, keep: bool = True) -> None:
     if session.record is None:
         await session.sessions.settled(session.claim)
         if session.claim.may_insert:
-            return await _move_unstored(session, None if user is SameUser else cast("str | None", user), keep=keep)
+            await _move_unstored(session, None if user is SameUser else cast("str | None", user), keep=keep)
+            return
         await session.reread(session.changes())  # another call of this session stored it meanwhile
     await _move(session, user, keep=keep)
 

@@ -161,7 +161,7 @@ class Session(SessionValues):
         return True
 
     async def ticket(self, id: str | None = None) -> str:
-        """A ticket that brings the session's id, or the one it will move to, to the browser; "" where none is needed."""
+        """A ticket that brings the session's id, or the one it will move to, to the browser; "" if it needs none."""
         return await self.sessions.ticket_for(self.claim, self.peer, id or self.id)
 
     async def _commit(self, mine: Changes) -> None:

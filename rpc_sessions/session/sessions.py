@@ -121,8 +121,8 @@ class Sessions:
         return session
 
     def _not_there(self, claim: Claim, peer: Peer) -> None:
-        """The id names nothing: dead, for ever."""
-        if peer.transport == "websocket":
+        """The id names nothing: dead, for ever. Only a browser that comes over HTTP gets another."""
+        if peer.transport != "http":
             # Soon, not now: the answer to this call leaves first.
             asyncio.get_running_loop().call_soon(self.ended, claim, None)
             raise SessionGone

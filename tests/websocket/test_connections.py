@@ -1,0 +1,103 @@
+"""Connections come and go, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+
+import pytest
+from tornado.iostream import IOStream
+
+from rpc_sessions import Request, Response, Server, Session
+from rpc_sessions.session.claim import Claim
+from rpc_sessions.session.cookie import sign
+from rpc_sessions.transport.tornado_socket import RPCHandler
+from rpc_sessions.transport.websocket import Connection
+from tests.apps import SECRET, MakeServer, Site, serving
+from tests.frames import handshake
+from tests.wire import connect
+
+APP = """
+    import asyncio
+
+    def actions(req, res, ss):
+        req.use("session")
+
+        async def count():
+            req.session["count"] = req.session.get("count", 0) + 1
+            await req.session.save()
+            return req.session["count"]
+
+        async def wait():
+            await asyncio.Event().wait()
+
+        return count, wait
+"""
+ROUND = 100
+
+
+async def come_and_go(ss: Server, site: Site) -> None:
+    """Connect, half of them to a session they share; call, leave a call under way, and drop."""
+    session = await ss.session.create({})
+    headers = {"Cookie": f"connect.sid={sign(session.id, SECRET)}"}
+
+    async def one(number: int) -> None:
+        async with connect(site, headers=headers if number % 2 else None) as socket:
+            assert await socket.result("app.count") >= 1
+            await socket.begin("app.wait")
+            if number % 3:
+                socket.connection.transport.abort()
+
+    for number in range(0, ROUND, 10):
+        await asyncio.gather(*(one(number + i) for i in range(10)))
+    await session.destroy()
+    await asyncio.sleep(0.1)
+
+
+def alive() -> list[int]:
+    """How many there are of each kind of thing a connection is made of."""
+    gc.collect()
+    types = Counter(type(thing) for thing in gc.get_objects())
+    return [types[kind] for kind in (Connection, Request, Response, Claim, Session, RPCHandler, IOStream)]
+
+
+@pytest.mark.gen_test
+async def test_tasks_connections_and_claims_stay_level(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": APP})
+    async with serving(ss) as site:
+        counts: list[list[int]] = []
+        claims = -1
+        for _ in range(3):
+            await come_and_go(ss, site)
+            claims = len(list(ss.session.claims.all()))
+            counts.append([len(asyncio.all_tasks()), claims, *alive()])
+        assert counts[1] == counts[2]
+        assert claims == 0
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_drops_in_its_handshake_leaves_nothing(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": APP})
+    async with serving(ss) as site:
+        for wait in (True, False):
+            for _ in range(20):
+                if wait:
+                    _, _, writer = await handshake(site)
+                else:
+                    _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+                    writer.write(HALF)
+                writer.transport.abort()
+            for _ in range(10):
+                status, _, writer = await handshake(site, {"Sec-WebSocket-Version": "1"})
+                assert status == 426
+                writer.close()
+        await asyncio.sleep(0.1)
+        assert list(ss.session.claims.all()) == []
+        assert ss.publish.all("news") == 0
+
+
+HALF = (
+    b"GET /rpc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
