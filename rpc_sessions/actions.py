@@ -58,7 +58,7 @@ class _CurrentRequest:
         object.__setattr__(self, "uses", [])
         object.__setattr__(self, "sealed", False)
 
-    def use(self, name: str, *config: object, **options: object) -> None:
+    def use(self, name: str, /, *config: object, **options: object) -> None:
         if self.sealed:
             raise RuntimeError("req.use belongs in actions(req, res, ss), not in an action")
         self.uses.append(_Use(sys._getframe(1).f_lineno, name, config, options))

@@ -51,7 +51,7 @@ def decode(text: str | bytes) -> JSON:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "not UTF-8"
-    return str(error) if isinstance(error, msgspec.DecodeError) else "nested too deeply"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _check_depth(text: str | bytes, value: JSON) -> None:

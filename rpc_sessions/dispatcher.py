@@ -30,9 +30,12 @@ from rpc_sessions.errors import (
 from rpc_sessions.options import Options
 from rpc_sessions.protocol import Call, Invalid
 from rpc_sessions.request import Peer, Request, Response, current_call, log
-from rpc_sessions.types import seconds
+from rpc_sessions.types import JSONId, seconds
 
 SHUTTING_DOWN = "The server is shutting down"
+
+
+_PATIENCE = 0.1  # seconds
 
 
 class Dispatcher:
@@ -109,15 +112,15 @@ class Dispatcher:
     def _refusal(self, call: Item, peer: Peer) -> bytes | None:
         """The answer to what needs no running: an invalid call, one too many, ``rpc.cancel``."""
         if isinstance(call, Invalid):
-            return protocol.error_text(call.error, call.id)
+            return self._error(call.error, call.id)
         if call.method == "rpc.cancel":
             return self._cancel(call, peer)
         if call.method not in self.methods:
-            return protocol.error_text(MethodNotFound(), call.id)
+            return self._error(MethodNotFound(), call.id)
         if self.free(peer) <= 0:
-            return protocol.error_text(Busy(), call.id)
+            return self._error(Busy(), call.id)
         if self.draining:
-            return protocol.error_text(Busy(SHUTTING_DOWN), call.id)
+            return self._error(Busy(SHUTTING_DOWN), call.id)
         return None
 
     def free(self, peer: Peer) -> int:
@@ -161,7 +164,8 @@ class Dispatcher:
         if not res.answered:
             res.fail(error)
         self._stop(res)
-        res.settle()
+        # A batch goes on when the task has ended and its place is free; soon, even if the action will not be cancelled.
+        asyncio.get_running_loop().call_later(_PATIENCE, res.settle)
 
     def _failed(self, res: Response, error: RPCError) -> None:
         if isinstance(error, StoreUnavailable):
@@ -185,19 +189,22 @@ class Dispatcher:
     def _text(self, res: Response) -> bytes:
         req = res.request
         if res.failure is not None:
-            self.failed[res.failure.code] += 1
-            return protocol.error_text(res.failure, req.id)
+            return self._error(res.failure, req.id)
         try:
             text = protocol.result_text(res.value, req.id)
         except (TypeError, ValueError) as error:
-            return protocol.error_text(self._internal(error, req), req.id)
+            return self._error(self._internal(error, req), req.id)
         return self._too_large(req, len(text)) if 0 < req.peer.reply_limit < len(text) else text
 
     def _too_large(self, req: Request, size: int) -> bytes:
         """Said to the client that waits for it: sent, it would be taken for a slow consumer."""
         log.warning("%s: the reply of %d bytes is over send_queue", req.method, size)
-        self.failed[TooLarge.CODE] += 1
-        return protocol.error_text(TooLarge("Reply too large"), req.id)
+        return self._error(TooLarge("Reply too large"), req.id)
+
+    def _error(self, error: RPCError, id: JSONId) -> bytes:
+        """The text of an error answer, counted."""
+        self.failed[error.code] += 1
+        return protocol.error_text(error, id)
 
     def _too_late(self, res: Response) -> None:
         log.warning("%s passed its deadline of %g s", res.request.method, self._deadline)
@@ -207,7 +214,7 @@ class Dispatcher:
         """``rpc.cancel {"id": ...}``: true if a call with that id was under way on this connection."""
         params = call.params if isinstance(call.params, dict) else {}
         if set(params) != {"id"}:
-            return protocol.error_text(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.id)
+            return self._error(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.id)
         wanted = params["id"]
         found = [res for res in peer.running if _has_id(res.request, wanted)]
         for res in found:
@@ -236,5 +243,9 @@ def _has_id(req: Request, id: object) -> bool:
 
 
 def _send_batch(peer: Peer, answers: list[bytes]) -> None:
-    if answers:
-        peer.send(protocol.batch_text(answers))
+    if not answers:
+        return
+    text = protocol.batch_text(answers)
+    if 0 < peer.reply_limit < len(text):
+        text = protocol.error_text(TooLarge("Reply too large: ask for less in one batch"), None)
+    peer.send(text)

@@ -103,7 +103,7 @@ class MiddlewareRegistry:
             raise ConfigError(f"middleware {name} exists twice")
         self._factories[name] = factory
 
-    def make(self, name: str | Middleware, *config: object, **options: object) -> Middleware:
+    def make(self, name: str | Middleware, /, *config: object, **options: object) -> Middleware:
         """The middleware of a ``use``. ConfigError, one sentence, if there is none or it is of no use."""
         if callable(name):
             return _checked(name, _name(name))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from rpc_sessions.types import Seconds, seconds
 
-_COUNTS = {"message_limit", "batch_limit", "calls_in_flight", "send_queue"}
+_COUNTS = {"message_limit", "body_limit", "batch_limit", "calls_in_flight", "send_queue"}
 _TIMES = {"call_deadline", "ping_interval", "ping_timeout", "drain"}
 TRANSPORTS = ("auto", "fast", "tornado")
 
@@ -20,6 +20,7 @@ class Options:
     origins: web origins, such as "https://app.example", whose pages may connect beside our own.
     trusted_proxies: addresses or networks whose X-Forwarded-For and -Proto are believed.
     message_limit: the largest message; a larger one closes the socket with 1009, or is a 413.
+    body_limit: the largest body of any other HTTP request.
     batch_limit: calls in one batch.
     calls_in_flight: running calls of one connection; the next one is answered -32000.
     send_queue: bytes a client may leave unread before its socket is closed with 4008.
@@ -34,6 +35,7 @@ class Options:
     origins: list[str] = field(default_factory=list)
     trusted_proxies: list[str] = field(default_factory=list)
     message_limit: int = 64 * 1024
+    body_limit: int = 16 * 1024 * 1024
     batch_limit: int = 100
     calls_in_flight: int = 32
     send_queue: int = 1024 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -10,7 +10,6 @@ from rpc_sessions import codec
 from rpc_sessions.errors import InternalError, InvalidRequest, RPCError
 from rpc_sessions.types import JSON, JSONId, Params
 
-NO_PARAMS: Final[Params] = []
 _ID_TYPES = (str, int, float, type(None))
 
 
@@ -56,7 +55,7 @@ def _call(value: JSON) -> Call | Invalid:
     if type(id) not in _ID_TYPES:
         return Invalid(None, InvalidRequest("Invalid request: id must be a string, a number or null"))
     method = value.get("method")
-    params = value.get("params", NO_PARAMS)
+    params = value.get("params", [])
     if value.get("jsonrpc") != "2.0" or type(method) is not str or type(params) not in (list, dict):
         return Invalid(id, InvalidRequest(_fault(value)))  # type: ignore[arg-type]  # narrowed by _ID_TYPES
     return Call(method, params, id, "id" not in value)  # type: ignore[arg-type]  # narrowed just above

@@ -109,7 +109,7 @@ class Request:
         """The id of the session this peer speaks for; None where there is none yet."""
         return self.peer.claim.id if self.peer.claim else None
 
-    def use(self, name: str, *config: object, **options: object) -> NoReturn:
+    def use(self, name: str, /, *config: object, **options: object) -> NoReturn:
         """Only ``actions(req, res, ss)`` itself opts in to middleware, once, at start."""
         raise RuntimeError("req.use belongs in actions(req, res, ss), not in an action")
 

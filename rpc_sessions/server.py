@@ -192,8 +192,9 @@ class Server:
         return bound
 
     def _listen(self, sockets: list[socket]) -> None:
-        self._server = HTTPServer(self.make_app())
+        self._server = HTTPServer(self.make_app(), max_body_size=self.options.body_limit)
         self._server.add_sockets(sockets)
+        self._ready().dispatcher.draining = False
         self._ready().timers.start(self._ready())
 
     async def stop(self, drain: Seconds | None = None) -> None:

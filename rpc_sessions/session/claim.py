@@ -19,11 +19,11 @@ class Claim:
     id: the session's id. key: its key in the store. browser_ids: the ids the browser's cookie may
     hold by now, the newest last. twin: for an HTTP request, the live claim whose fresh id it shares.
     cookie: what the reply must tell the browser: nothing, "set" or "clear". idle: how long the session
-    lives unused, once that is known.
+    lives unused, once that is known. seen: the tokens of the latest records, the newest last.
     """
 
     __slots__ = (
-        "__weakref__", "browser_ids", "channels", "cookie", "fresh", "id", "idle", "key", "sockets", "token", "twin",
+        "__weakref__", "browser_ids", "channels", "cookie", "fresh", "id", "idle", "key", "seen", "sockets", "twin",
         "user_id",
     )  # fmt: skip
 
@@ -36,7 +36,7 @@ class Claim:
         self.cookie = ""
         self.idle = 0.0
         self.sockets: set[Peer] = set()
-        self.token = ""
+        self.seen: tuple[str, ...] = ()
         self.user_id: str | None = None
         self.channels: frozenset[str] = frozenset()
 

@@ -6,7 +6,6 @@ is lost, and whatever fails before that leaves the session as it was.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import suppress
 from dataclasses import replace as with_changes
@@ -37,7 +36,8 @@ async def rotate(session: Session, user: User, *, keep: bool = True) -> None:
             await _move_unstored(session, None if user is SameUser else cast("str | None", user), keep=keep)
             return
         await session.reread(session.changes())  # another call of this session stored it meanwhile
-    await _move(session, user, keep=keep)
+    # To the end, even if this call is cancelled: half a move would leave a logged-in copy that nobody knows.
+    await session.sessions.to_the_end(_move(session, user, keep=keep))
 
 
 async def _move_unstored(session: Session, user_id: str | None, *, keep: bool) -> None:
@@ -63,8 +63,7 @@ async def _move(session: Session, user: User, *, keep: bool) -> None:
         user_id = base.user_id if user is SameUser else cast("str | None", user)
         record = session.next_record(base, mine.apply(base.data), user_id) if keep else _beginning(session, user_id)
         await (session.store.replace(key, record, copy) if copy else session.store.insert(key, record))
-        # To the end, even if this call is cancelled: the store may have done it already.
-        if await asyncio.shield(asyncio.ensure_future(_switch(session, id, record, base, ticket, keep=keep))):
+        if await _switch(session, id, record, base, ticket, keep=keep):
             return
         copy = record
         try:

@@ -147,6 +147,10 @@ class Session(SessionValues):
             await rotation.rotate(self, user_id)
 
     async def _try_insert(self, mine: Changes, user_id: str | None = None) -> bool:
+        # To the end, even if this call is cancelled: the store may have done it already.
+        return await self.sessions.to_the_end(self._insert_once(mine, user_id))
+
+    async def _insert_once(self, mine: Changes, user_id: str | None) -> bool:
         async with self.sessions.turn(self.claim):
             if not self.claim.may_insert:
                 return False
@@ -289,11 +293,7 @@ class Session(SessionValues):
     async def destroy(self) -> None:
         """Delete it. No later save brings it back; other sockets of the session are closed with 4401."""
         self.check_writable()
-        key = ""
-        while key != self.claim.key:  # it may move to another id meanwhile
-            key = self.claim.key
-            await self.store.delete(key)
-            await self.sessions.settled(self.claim)
+        await self._delete()
         self.reset(merge.EMPTY)
         self.record, self._gone, self.destroyed = None, True, True
         self.sessions.ended(self.claim, self.peer)
@@ -301,6 +301,15 @@ class Session(SessionValues):
             anew = self.peer.claim  # this socket speaks for a new id: so must the browser
             with suppress(StoreUnavailable):  # or it learns of it with the first save
                 self.sessions.announce(anew, self.peer, await self.sessions.ticket_for(anew, self.peer, anew.id))
+
+    async def _delete(self) -> None:
+        """Delete the record, also one that is first stored, or moved to another id, at this moment."""
+        while True:
+            await self.sessions.settled(self.claim)
+            key = self.claim.key
+            await self.store.delete(key)
+            if not await self.sessions.settled(self.claim) and key == self.claim.key:
+                return
 
 
 def _datetime(seconds: float) -> datetime:

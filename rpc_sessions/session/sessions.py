@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from hashlib import sha256
-from typing import cast
+from typing import TypeVar, cast
 
 from rpc_sessions.errors import SessionGone
 from rpc_sessions.request import Peer, log
@@ -24,6 +24,7 @@ from rpc_sessions.session.values import CHANNELS, MAX_AGE
 from rpc_sessions.types import Middleware, seconds
 
 SESSION_ENDED = 4401
+T = TypeVar("T")
 
 
 class Sessions:
@@ -37,6 +38,7 @@ class Sessions:
         self._touch_after: float | None = None
         self._secrets: list[str] = []
         self._turns: dict[str, asyncio.Event] = {}
+        self._unfinished: set[object] = set()
 
     def require_secret(self, *, must: bool = False) -> None:
         """Have a secret: the options', or a random one. ConfigError where it must be one of your own."""
@@ -93,15 +95,19 @@ class Sessions:
         if claim.twin:
             claim = claim.twin
         elif not claim.fresh:
+            claim = self.claims.get(claim.key) or claim
+            self.claims.join(claim, socket)  # before the read: a move takes the socket along, an end closes it
             record = await self.fetch(claim)
-            claim = (self.claims.get(claim.key) or claim) if record else self._new_claim()
+            if record is None and not claim.may_insert:
+                self.claims.leave(socket)
+                claim = self._new_claim()
         self.claims.join(claim, socket)
         if record:
             self.saw(claim, record)
         unknown = not claim.browser_ids
         if unknown:
             claim.browser_ids.append(claim.id)
-        return unknown or (record is not None and self.is_due(time.time() + claim.idle - record.expires, claim.idle))
+        return unknown or record is not None  # a known one again, so that the cookie lives as long as the session
 
     def disconnect(self, socket: Peer) -> None:
         """A socket is gone."""
@@ -144,6 +150,18 @@ class Sessions:
             return None
         return record
 
+    async def to_the_end(self, work: Coroutine[None, None, T]) -> T:
+        """Await work that goes on when the caller is cancelled."""
+        task = asyncio.ensure_future(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Future[T]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever was cancelled does not ask for it: that is no fault to log
+
     @asynccontextmanager
     async def turn(self, claim: Claim) -> AsyncIterator[None]:
         """In this process nobody else stores the session for the first time, or moves it, meanwhile."""
@@ -178,12 +196,10 @@ class Sessions:
         """A session reports the record it read or wrote: who its user is, what it listens to."""
         if claim.fresh:
             claim.stored()
-        if claim.token == record.token:
-            return
-        claim.token = record.token
         claim.idle = self.idle_of(record)
         live = self.claims.get(claim.key)
-        if live is not None:
+        if live is not None and record.token not in live.seen:  # one read early may come late: it is old by then
+            live.seen = (*live.seen[-7:], record.token)
             channels = unpack(record.data).get(CHANNELS) if CHANNELS in record.data else None
             self.claims.identify(live, record.user_id, frozenset(cast("list[str]", channels or [])))
 

@@ -39,8 +39,11 @@ class TicketHandler(ContextHandler):
     async def post(self) -> None:
         if not is_json(self):
             raise tornado.web.HTTPError(415)
+        ticket = self._ticket()
+        if not self.context.uses_sessions:  # nobody was ever given a ticket, and there may be no secret
+            raise tornado.web.HTTPError(403, "ticket refused")
         try:
-            claim = await self.context.sessions.redeem(self._ticket(), self.request.headers.get("Cookie", ""))
+            claim = await self.context.sessions.redeem(ticket, self.request.headers.get("Cookie", ""))
         except StoreUnavailable as error:
             raise tornado.web.HTTPError(503, str(error)) from error
         if claim is None:

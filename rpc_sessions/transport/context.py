@@ -81,9 +81,11 @@ class Context:
             return True
         _, https = self.client(request)
         own = f"{'https' if https else 'http'}://{request.host.lower()}"
-        return _without_default_port(origin.lower()) in {
-            _without_default_port(allowed) for allowed in (own, *self.options.origins)
-        }
+        return _without_default_port(origin.lower()) == _without_default_port(own) or self.origin_listed(origin)
+
+    def origin_listed(self, origin: str) -> bool:
+        """Whether ``options.origins`` has the origin."""
+        return _without_default_port(origin.lower()) in map(_without_default_port, self.options.origins)
 
 
 def _is_address(text: str) -> bool:

@@ -16,7 +16,7 @@ def check_origin(handler: tornado.web.RequestHandler, context: Context) -> None:
         raise tornado.web.HTTPError(403, "origin not allowed")
     origin = handler.request.headers.get("Origin", "")
     handler.set_header("Vary", "Origin")
-    if origin.lower() in context.options.origins:
+    if context.origin_listed(origin):
         handler.set_header("Access-Control-Allow-Origin", origin)
         handler.set_header("Access-Control-Allow-Credentials", "true")
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 import tornado.web
+from tornado.iostream import StreamClosedError
 from tornado.routing import Rule, RuleRouter
 
 from rpc_sessions import codec
@@ -27,6 +28,7 @@ from rpc_sessions.types import Middleware
 
 log = logging.getLogger("rpc_sessions")
 SETTING = "rpc_sessions"
+_SAFE = ("GET", "HEAD", "OPTIONS")
 STATUS = {
     -32700: 400, -32600: 400, -32602: 400, -32601: 404, -32000: 503,
     -32001: 401, -32002: 504, -32003: 413, -32004: 429, -32010: 503,
@@ -52,7 +54,9 @@ class RequestHandler(tornado.web.RequestHandler):
 
     async def prepare(self) -> None:
         """Run the middleware up to the handler's own method, or answer in its place."""
-        context = context_of(self.application)
+        context = self.context()
+        if self.request.method not in _SAFE and not context.origin_allowed(self.request):
+            raise tornado.web.HTTPError(403, "origin not allowed")
         self._requests = context.requests
         self._requests.add(self)
         layers = self.layers(context)
@@ -61,6 +65,10 @@ class RequestHandler(tornado.web.RequestHandler):
         self.res = HTTPResponse(self.req)
         if layers:
             await self._enter(layers)
+
+    def context(self) -> Context:
+        """The server that this handler belongs to."""
+        return context_of(self.application)
 
     def layers(self, context: Context) -> tuple[Middleware, ...]:
         """The middleware of this handler."""
@@ -78,6 +86,7 @@ class RequestHandler(tornado.web.RequestHandler):
         await asyncio.wait((reached, chain), return_when=asyncio.FIRST_COMPLETED)
         if reached.done():
             self._chain = chain
+            self._put_fields()
         else:
             await chain
             self.write_answer()
@@ -85,14 +94,20 @@ class RequestHandler(tornado.web.RequestHandler):
 
     def write_answer(self) -> None:
         """Write what ``self.res`` holds."""
+        self._put_fields()
         if self.res.failure:
             self._write_failure(self.res.failure, self.res.code)
             return
         self.set_status(self.res.code)
-        for name, value in self.res.fields:
-            self.set_header(name, value)
         if self.res.body:
             self.write(self.res.body)
+
+    def _put_fields(self) -> None:
+        """Set the headers that ``res.header`` has collected since the last time."""
+        fields, self.res.fields = self.res.fields, []
+        for name, value in fields:
+            put = self.add_header if name.lower() == "set-cookie" else self.set_header
+            put(name, value)
 
     def _write_failure(self, error: RPCError, code: int = 200) -> None:
         self.set_status(code if code != 200 else STATUS.get(error.code, 500))
@@ -108,6 +123,7 @@ class RequestHandler(tornado.web.RequestHandler):
         if self._finishing is None:
             if chunk is not None:
                 self.write(chunk)
+            self._finished = True  # to Tornado: a prepare() that has answered ends the request, as anywhere
             self._finishing = asyncio.ensure_future(self._finish_chain())
         return self._finishing
 
@@ -120,12 +136,28 @@ class RequestHandler(tornado.web.RequestHandler):
             self._left.set_result(None)
         await asyncio.wait((self._chain,))
         chain, self._chain = self._chain, None
+        self._finished = False
         error = None if chain.cancelled() else chain.exception()
         if error is not None and error is not self._failure:
             self.log_exception(type(error), error, error.__traceback__)
             super().send_error(STATUS.get(getattr(error, "code", 0), 500), exc_info=(type(error), error, None))
             return
-        await self._send()
+        try:
+            if not self._headers_written:
+                self._put_fields()
+            await self._send()
+        except StreamClosedError:
+            pass  # the client has left: the session is stored all the same
+        except Exception as unsendable:
+            self._give_up(unsendable)
+
+    def _give_up(self, error: Exception) -> None:
+        """What the handler wrote cannot be sent (a header with a line break, a body for a 204)."""
+        self.log_exception(type(error), error, error.__traceback__)
+        if self._headers_written and self.request.connection:
+            self.request.connection.close()  # type: ignore[attr-defined]  # HTTP1Connection has it
+        else:
+            super().send_error(500)
 
     def _send(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
         if hasattr(self, "_requests"):  # prepare() may not have been reached
@@ -139,6 +171,8 @@ class RequestHandler(tornado.web.RequestHandler):
             return super().flush(include_footers)
         if self._flushing is None:
             self._flushing = asyncio.ensure_future(self._flush_saved(include_footers))
+            # Not everybody awaits a flush: the end of the chain says what was wrong with the session.
+            self._flushing.add_done_callback(lambda flushing: flushing.cancelled() or flushing.exception())
         return self._flushing
 
     async def _flush_saved(self, include_footers: bool) -> None:
@@ -150,7 +184,7 @@ class RequestHandler(tornado.web.RequestHandler):
     def _put_cookie(self) -> None:
         if not self._headers_written:
             self._peer.put_cookie(self)
-        elif self._peer.claim and self._peer.claim.cookie:
+        elif self._peer.knows_too_little:
             log.error("%s: the session was first written after the headers had left: its cookie is lost", self.req.path)
 
     # -- errors ------------------------------------------------------------------------------------
@@ -159,6 +193,8 @@ class RequestHandler(tornado.web.RequestHandler):
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """As Tornado's; an RPCError has the HTTP status of its code."""
+        if self._finishing is not None:
+            return  # the reply is complete, and only waits for the chain: as Tornado's, it stays as it is
         error = (kwargs.get("exc_info") or (None, None))[1]
         if isinstance(error, RPCError):
             status_code = STATUS.get(error.code, 500)

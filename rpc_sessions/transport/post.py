@@ -15,7 +15,8 @@ from rpc_sessions.transport.context import Context
 if TYPE_CHECKING:
     from rpc_sessions.session.claim import Claim
 
-_UNAVAILABLE = b'"error":{"code":%d,' % StoreUnavailable.CODE
+# How such a reply begins; a result may hold the same further on.
+_UNAVAILABLE = b'{"jsonrpc":"2.0","error":{"code":%d,' % StoreUnavailable.CODE
 
 
 class HTTPPeer(Peer):
@@ -36,9 +37,15 @@ class HTTPPeer(Peer):
             handler.add_header("Set-Cookie", header)
             handler.set_header("Cache-Control", "no-store")
             claim.cookie = ""
+            claim.browser_ids.append(claim.id)
+
+    @property
+    def knows_too_little(self) -> bool:
+        """Whether the session has an id that the browser was not told."""
+        return bool(self.claim and self.claim.cookie == "set" and self.claim.id not in self.claim.browser_ids)
 
 
-async def answer_post(handler: tornado.web.RequestHandler, context: Context, body: bytes) -> None:
+async def answer_post(handler: tornado.web.RequestHandler, context: Context, body: bytes, peer: HTTPPeer) -> None:
     """Answer a POST: 200 with the JSON-RPC reply, 204 when there is none, 415 for what is no JSON.
 
     A reply that says that the session store is unavailable (-32010) has the status 503.
@@ -46,14 +53,15 @@ async def answer_post(handler: tornado.web.RequestHandler, context: Context, bod
     if not is_json(handler):
         handler.set_status(415)
         return finish_json(handler, error_text(ParseError("Content-Type must be application/json"), None))
-    peer = HTTPPeer(context, handler)
     text = await context.dispatcher.answer(body, peer)
+    if peer.gone:  # its client has left
+        return None
     peer.put_cookie(handler)
     if text is None:
         handler.set_status(204)
         await handler.finish()
         return None
-    if _UNAVAILABLE in text and text[:1] == b"{":
+    if text.startswith(_UNAVAILABLE):
         handler.set_status(503)
     return finish_json(handler, text)
 

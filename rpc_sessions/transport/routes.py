@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,13 +20,14 @@ from rpc_sessions.types import Middleware
 RouteFunction = Callable[[HTTPRequest, HTTPResponse], Awaitable[object]]
 F = TypeVar("F", bound=RouteFunction)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+BUILTIN = ("/healthz", "/readyz", "/metrics")
 
 
 class Route(NamedTuple):
     path: str
     function: RouteFunction
-    methods: tuple[str, ...]
-    use: tuple[Use, ...]
+    methods: Sequence[str]
+    use: Sequence[Use]
     where: tuple[str, int]
 
 
@@ -53,10 +55,9 @@ class HTTP:
         """
 
         def register(function: F) -> F:
-            code = inspect.unwrap(function).__code__
-            where = (code.co_filename, code.co_firstlineno)
-            accepted = tuple(method.upper() for method in methods)
-            self._routes.append(Route(path, function, accepted, tuple(use), where))
+            code = getattr(inspect.unwrap(function), "__code__", None)
+            where = (code.co_filename, code.co_firstlineno) if code else _caller()
+            self._routes.append(Route(path, function, methods, use, where))
             return function
 
         return register
@@ -65,21 +66,20 @@ class HTTP:
         self, pattern: str, handler: type[tornado.web.RequestHandler], arguments: dict[str, Any] | None = None
     ) -> None:
         """Serve a regular expression of paths with any Tornado handler."""
-        frame = inspect.currentframe()
-        caller = frame.f_back if frame else None
-        where = (caller.f_code.co_filename, caller.f_lineno) if caller else ("", 1)
-        self._mounts.append(Mount(pattern, handler, arguments or {}, where))
+        self._mounts.append(Mount(pattern, handler, arguments or {}, _caller()))
 
     def rules(self, context: Context) -> list[Rule]:
         """The rules of all routes and mounts. ConfigError listing, by file and line, all that is wrong."""
         rules: list[Rule] = []
         problems: list[str] = []
-        taken: set[str] = set()
+        taken = set(BUILTIN)
         for route in self._routes:
             try:
                 rules.append(_route_rule(route, context, taken))
             except ConfigError as error:
                 problems.append(problem(*route.where, str(error)))
+            except re.error as error:
+                problems.append(problem(*route.where, f"the fields of the path {route.path!r}: {error}"))
         for mount in self._mounts:
             try:
                 rules.append(_mount_rule(mount, context))
@@ -90,11 +90,20 @@ class HTTP:
         return rules
 
 
+def _caller() -> tuple[str, int]:
+    """File and line of whoever called a method of this module."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_filename, frame.f_lineno
+
+
 def _route_rule(route: Route, context: Context, taken: set[str]) -> Rule:
     if not route.path.startswith("/") or route.path in taken:
         raise ConfigError(f"the path {route.path!r} is {'taken' if route.path in taken else 'without its slash'}")
     if route.path == "/rpc" or route.path.startswith("/rpc/"):
         raise ConfigError(f"the path {route.path!r} is the protocol's own")
+    if isinstance(route.methods, str) or not route.methods:
+        raise ConfigError(f"methods is a list of one or more, not {route.methods!r}")
+    route = route._replace(methods=[method.upper() for method in route.methods])
     if unknown := set(route.methods) - set(METHODS):
         raise ConfigError(f"unknown HTTP method {', '.join(sorted(unknown))}")
     if not inspect.iscoroutinefunction(inspect.unwrap(route.function)):
@@ -127,17 +136,23 @@ class RouteHandler(RequestHandler):
     """The handler behind ``ss.http.route``."""
 
     def initialize(self, context: Context, route: Route, route_layers: tuple[Middleware, ...]) -> None:
+        self._context = context
         self._route = route
         self._layers = route_layers
+
+    def context(self) -> Context:
+        return self._context
 
     def layers(self, context: Context) -> tuple[Middleware, ...]:
         return self._layers
 
     async def prepare(self) -> None:
-        if self.request.method not in self._route.methods:
+        if self.request.method in self._route.methods:
+            await super().prepare()
+        else:
+            self.set_status(405)
             self.set_header("Allow", ", ".join(self._route.methods))
-            raise tornado.web.HTTPError(405)
-        await super().prepare()
+            await self.finish()
 
     async def _serve(self, *args: str, **kwargs: str) -> None:
         value = await self._route.function(self.req, self.res)

@@ -61,3 +61,5 @@ async def _sweep(context: Context) -> None:
         await context.sessions.store.current.gc(time.time())
     except StoreUnavailable as error:
         log.warning("expired sessions were not swept: %s", error)
+    except Exception:  # a store is anybody's: the next sweep comes all the same
+        log.exception("expired sessions were not swept")

@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.transport.context import Context
 from rpc_sessions.transport.cors import check_origin, preflight
-from rpc_sessions.transport.post import answer_post, too_large
+from rpc_sessions.transport.post import HTTPPeer, answer_post, too_large
 from rpc_sessions.transport.websocket import Connection
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         self.context = context
         self.body = bytearray()
         self.connection: Connection | None = None
+        self.poster: HTTPPeer | None = None
         self.unsent = 0
 
     # -- the handshake -----------------------------------------------------------------------------
@@ -98,6 +99,8 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         super().on_connection_close()
         if self.connection is not None:  # gone before it was open, too
             self.connection.closed()
+        if self.poster is not None:
+            self.context.dispatcher.hang_up(self.poster)
 
     def on_finish(self) -> None:
         self.context.requests.discard(self)
@@ -144,7 +147,8 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         if len(self.body) > self.context.options.message_limit:
             too_large(self)
         else:
-            await answer_post(self, self.context, bytes(self.body))
+            self.poster = HTTPPeer(self.context, self)
+            await answer_post(self, self.context, bytes(self.body), self.poster)
 
 
 def _header(size: int) -> bytes:

@@ -46,6 +46,7 @@ class Connection(Peer):
         self._context = context
         self._socket: Socket | None = None
         self._unsent: list[bytes] = []
+        self._end: tuple[int, str] | None = None
         self.reply_limit = context.options.send_queue
 
     def opened(self, socket: Socket) -> None:
@@ -53,9 +54,9 @@ class Connection(Peer):
         self._socket = socket
         self.heard = asyncio.get_running_loop().time()
         self._context.connections[self.socket_id] = self
-        if self.gone:  # the session ended, or the server began to stop, during the handshake
-            self.gone = False
-            self.close(GOING_AWAY, "closed during the handshake")
+        self._flush()  # what was published to its session during the handshake
+        if self._end:  # the session ended, or the server began to stop, during the handshake
+            socket.close(*self._end)
 
     def received(self, text: str | bytes) -> None:
         """A message came in."""
@@ -105,6 +106,7 @@ class Connection(Peer):
         if self.gone:
             return  # by the flush
         self.gone = True
+        self._end = (code, reason)
         if self._socket is not None:
             self._socket.close(code, reason)
         self._context.dispatcher.hang_up(self)
