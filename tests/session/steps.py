@@ -16,14 +16,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from typing import Any
 
+import pytest
 from tornado.httpclient import HTTPResponse
-from websockets.exceptions import ConnectionClosed
 
 from rpc_sessions import HTTPRequest, RPCError, Server, Session, Store
 from rpc_sessions import HTTPResponse as Reply
 from tests.apps import MakeServer, Site
 from tests.http.browser import Browser
-from tests.wire import Socket, request
+from tests.wire import Socket
 
 Step = Callable[[Session], Any]
 Do = Callable[[Step], Awaitable[Any]]
@@ -68,6 +68,11 @@ def session_server(make_server: MakeServer, store: Store | None = None, **option
     return ss
 
 
+def look(session: Session) -> tuple[str | None, dict[str, Any]]:
+    """A step: who is logged in, and the values."""
+    return session.user_id, dict(session)
+
+
 def put(**values: Any) -> Step:
     """A step that sets values and saves."""
 
@@ -78,7 +83,7 @@ def put(**values: Any) -> Step:
     return step
 
 
-class _Registered:
+class Registered:
     """A step under a name that a call can give."""
 
     def __init__(self, ss: Server, step: Step) -> None:
@@ -105,7 +110,7 @@ class _Registered:
 
 async def over_socket(socket: Socket, ss: Server, step: Step, module: str = "s") -> Any:
     """Run a step in a call over a WebSocket."""
-    registered = _Registered(ss, step)
+    registered = Registered(ss, step)
     try:
         await socket.result(f"{module}.do", registered.name)
     except RPCError as error:
@@ -113,69 +118,15 @@ async def over_socket(socket: Socket, ss: Server, step: Step, module: str = "s")
     return registered.result(None)
 
 
-class Line:
-    """A WebSocket on which many steps can be under way. events: the params of each, by name."""
-
-    def __init__(self, browser: Browser, socket: Socket) -> None:
-        self.browser = browser
-        self.socket = socket
-        self.tickets: list[str] = []
-        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
-
-    async def do(self, step: Step, module: str = "s") -> Any:
-        """Run a step."""
-        registered = _Registered(self.browser.site.ss, step)
-        waiting = self._waiting[registered.name] = asyncio.get_running_loop().create_future()
-        await self.socket.send(request(f"{module}.do", [registered.name], registered.name))
-        async with asyncio.timeout(5):
-            reply = await waiting
-        error = reply.get("error")
-        return registered.result(RPCError(error["code"], error["message"]) if error else None)
-
-    async def redeem(self) -> None:
-        """Do with the tickets that came what the JS client does, one after the other."""
-        await asyncio.sleep(0.01)
-        while self.tickets:
-            assert await self.browser.redeem(self.tickets.pop(0)) in (204, 403)
-
-    async def read(self) -> None:
-        """Take what comes, until the server closes."""
-        try:
-            await self._read()
-        except ConnectionClosed as closed:
-            for waiting in self._waiting.values():
-                waiting.set_exception(closed)
-
-    async def _read(self) -> None:
-        while True:
-            message = json.loads(await self.socket.connection.recv())
-            if "method" not in message:
-                self._waiting.pop(message["id"]).set_result(message)
-            elif message["method"] == "rpc.session":
-                self.tickets.append(message["params"]["ticket"])
-
-
-@asynccontextmanager
-async def line(browser: Browser) -> AsyncIterator[Line]:
-    """A WebSocket of a browser, for many steps at once."""
-    async with browser.socket() as socket:
-        line = Line(browser, socket)
-        reading = asyncio.ensure_future(line.read())
-        try:
-            yield line
-        finally:
-            reading.cancel()
-
-
 async def over_http(browser: Browser, step: Step, path: str = "/do") -> Any:
     """Run a step in an HTTP route."""
-    registered = _Registered(browser.site.ss, step)
+    registered = Registered(browser.site.ss, step)
     return registered.result(failure_of(await browser.get(f"{path}?step={registered.name}")))
 
 
 async def over_post(browser: Browser, step: Step, module: str = "s") -> Any:
     """Run a step in a call over HTTP POST."""
-    registered = _Registered(browser.site.ss, step)
+    registered = Registered(browser.site.ss, step)
     try:
         await browser.rpc(f"{module}.do", registered.name)
     except RPCError as error:
@@ -215,3 +166,4 @@ async def post(site: Site) -> AsyncIterator[Do]:
 
 
 WAYS: list[Way] = [websocket, http, post]
+every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

@@ -9,7 +9,7 @@ import pytest
 from rpc_sessions import Session
 from tests.apps import MakeServer, Site, serving
 from tests.http.browser import Browser
-from tests.session.steps import WAYS, Way, over_http, over_socket, put, session_server
+from tests.session.steps import Way, every_way, over_http, over_socket, put, session_server
 from tests.wire import Socket
 
 
@@ -24,7 +24,7 @@ async def hears(site: Site, channel: str, *sockets: Socket) -> None:
         assert await socket.event() == ("event", [channel])
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@every_way
 @pytest.mark.gen_test
 async def test_subscribe_unsubscribe_reset_list(way: Way, make_server: MakeServer) -> None:
     async def check(session: Session) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rpc_sessions import RPCError, Session, SessionGone
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser, set_cookies
-from tests.session.steps import WAYS, Way, over_http, over_post, over_socket, put, session_server
+from tests.session.steps import Way, every_way, look, over_http, over_post, over_socket, put, session_server
 from tests.stores.doubles import WatchedStore
 from tests.wire import Socket
 
@@ -19,11 +19,7 @@ async def fill(session: Session) -> None:
     await session.set_user_id("ada")
 
 
-def look(session: Session) -> tuple[str | None, dict[str, Any]]:
-    return session.user_id, dict(session)
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@every_way
 @pytest.mark.gen_test
 async def test_a_destroyed_session_is_empty_and_cannot_be_written(way: Way, make_server: MakeServer) -> None:
     async def destroy(session: Session) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +12,9 @@ import pytest
 from rpc_sessions import RPCError, Server, Session, SessionGone
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser, set_cookies
-from tests.session.steps import WAYS, Do, Way, http, line, over_http, over_socket, put, session_server, websocket
-from tests.stores.doubles import WatchedStore
+from tests.session.lines import line
+from tests.session.steps import WAYS, Do, Way, every_way, over_http, over_socket, put, session_server, websocket
 
-every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 SECOND = timedelta(seconds=1)
 
 
@@ -46,9 +44,10 @@ async def test_a_session_of_its_own_max_age(way: Way, make_server: MakeServer) -
         assert session.expires - session.created > timedelta(days=364)
 
     async def wrong(session: Session) -> None:
+        span: Any
         for span in (0, -1, float("nan"), float("inf"), 1e300, timedelta(0), timedelta.max):
-            with pytest.raises((ValueError, OverflowError)):
-                session.max_age = span  # type: ignore[assignment]  # mypy takes the getter's type
+            with pytest.raises(ValueError):
+                session.max_age = span
         for span in ("1", None, True, [1]):
             with pytest.raises(TypeError):
                 session.max_age = span
@@ -73,7 +72,8 @@ async def test_the_cookie_lives_as_long_as_the_session(make_server: MakeServer) 
     async with serving(session_server(make_server, touch_after=0)) as site:
         browser = Browser(site)
         await over_http(browser, remember)
-        response = await browser.get("/do?step=" + await named(site.ss, put(b=1)))
+        site.ss.api.steps["put"] = put(b=1)
+        response = await browser.get("/do?step=put")
         assert "Max-Age=31536000;" in set_cookies(response)[0]
         async with browser.socket() as socket:
             assert socket.connection.response is not None
@@ -82,12 +82,6 @@ async def test_the_cookie_lives_as_long_as_the_session(make_server: MakeServer) 
             _, params = await socket.event()
             response = await browser.post_json("/rpc/session", dict(params))
             assert "Max-Age=31536000;" in set_cookies(response)[0]
-
-
-async def named(ss: Any, step: Any) -> str:
-    """A step under a name, for a request that is made by hand."""
-    ss.api.steps["named"] = step
-    return "named"
 
 
 async def in_all_ways(ss: Server, scenario: Callable[[Way, Do], Awaitable[None]]) -> None:
@@ -181,76 +175,3 @@ async def test_a_session_that_expires_during_a_call_is_not_brought_back(make_ser
             with pytest.raises(RPCError):
                 await one.do(dict)
         assert await over_http(browser, dict) == {}
-
-
-# -- touch -------------------------------------------------------------------------------------------
-
-
-@every_way
-@pytest.mark.gen_test
-async def test_a_touch_is_written_once_per_touch_after(way: Way, make_server: MakeServer) -> None:
-    def touch(session: Session) -> None:
-        session.touch()
-        session.update()
-
-    store = WatchedStore()
-    ss = session_server(make_server, store, max_age=100, touch_after=0.5)
-    async with serving(ss) as site, way(site) as do:
-        await do(put(a=1))
-        store.forget()
-        for _ in range(5):
-            await do(touch)
-        assert store.writes == []
-        await asyncio.sleep(0.55)
-        await do(dict)  # use alone is enough
-        assert store.writes == ["touch"]
-        for _ in range(5):
-            await do(touch)
-        assert store.writes == ["touch"]
-        assert await do(lambda session: session.expires.timestamp() - time.time()) > 99.7
-
-
-@pytest.mark.parametrize(
-    ("max_age", "touch_after", "due"),
-    [(100, None, 10), (100, 0, 0), (100, 30, 30), (10, 3600, 5)],
-    ids=["a tenth", "always", "as set", "longer than max_age"],
-)
-@pytest.mark.gen_test
-async def test_when_a_touch_is_due(make_server: MakeServer, max_age: Any, touch_after: Any, due: Any) -> None:
-    async def age(session: Session, by: float) -> None:
-        await store.inner.touch(session.claim.key, time.time() + max_age - by)
-
-    store = WatchedStore()
-    ss = session_server(make_server, store, max_age=max_age, touch_after=touch_after)
-    async with serving(ss) as site, http(site) as do:
-        await do(put(a=1))
-        for by, touches in ((due - 0.5, 0), (due + 0.5, 1)):
-            await do(lambda session, by=by: age(session, by))  # type: ignore[misc]
-            store.forget()
-            await do(dict)
-            assert store.count["touch"] == (touches if due else 1)
-
-
-@pytest.mark.gen_test
-async def test_over_http_a_written_touch_renews_the_cookie_and_nothing_else_does(make_server: MakeServer) -> None:
-    store = WatchedStore()
-    async with serving(session_server(make_server, store, max_age=100, touch_after=0.3)) as site:
-        browser = Browser(site)
-        await over_http(browser, put(a=1))
-        step = await named(site.ss, _nothing)
-        assert set_cookies(await browser.get(f"/do?step={step}")) == []
-        await asyncio.sleep(0.35)
-        (cookie,) = set_cookies(await browser.get(f"/do?step={step}"))
-        assert "Max-Age=100;" in cookie
-        assert set_cookies(await browser.get(f"/do?step={step}")) == []
-        async with browser.socket() as socket:
-            assert socket.connection.response is not None
-            assert "Set-Cookie" not in socket.connection.response.headers
-        await asyncio.sleep(0.35)
-        async with browser.socket() as socket:
-            assert socket.connection.response is not None
-            assert "Max-Age=100;" in socket.connection.response.headers["Set-Cookie"]
-
-
-async def _nothing(session: Session) -> None:
-    """Use the session, and change nothing."""

@@ -9,10 +9,8 @@ import pytest
 from rpc_sessions import Session
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser
-from tests.session.steps import WAYS, Way, over_http, put, session_server
+from tests.session.steps import Way, every_way, over_http, put, session_server
 from tests.stores.doubles import WatchedStore
-
-every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 
 
 @every_way
@@ -20,11 +18,16 @@ every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 async def test_it_returns_what_fn_returns_and_is_saved(way: Way, make_server: MakeServer) -> None:
     async def check(session: Session) -> None:
         session["mine"] = 1
-        assert await session.mutate(lambda s: s.setdefault("list", []).append(1) or len(s["list"])) == 1  # type: ignore
+        assert await session.mutate(append) == 1
         assert await session.mutate(later) == "later"
         assert await session.mutate(lambda s: s.get("nothing")) is None
         assert dict(session) == {"mine": 1, "list": [1], "later": 1}
         assert not session.changed
+
+    def append(session: Session) -> int:
+        values: Any = session.setdefault("list", [])
+        values.append(1)
+        return len(values)
 
     async def later(session: Session) -> str:
         session["later"] = 1

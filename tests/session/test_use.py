@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -124,13 +125,13 @@ async def test_an_exception_saves_nothing(make_server: MakeServer, over: str, lo
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with browser.socket() as socket:
+            calls = {
+                "autosave": partial(over_socket, socket, site.ss, boom, module="auto"),
+                "POST": partial(over_post, browser, boom),
+                "a route": partial(over_http, browser, boom),
+            }
             with pytest.raises(KeyError):
-                if over == "autosave":
-                    await over_socket(socket, site.ss, boom, module="auto")
-                elif over == "POST":
-                    await over_post(browser, boom)
-                else:
-                    await over_http(browser, boom)
+                await calls[over]()
             assert await over_socket(socket, site.ss, dict) == {"a": 1}
     logs.take("boom|500 GET")
 
@@ -142,7 +143,7 @@ async def test_readonly_writes_nothing_not_even_a_touch(make_server: MakeServer)
         session.touch()
         for write in (
             session.save, session.regenerate, session.destroy, session.channel.reset,
-            lambda: session.set_user_id("ada"), lambda: session.mutate(lambda session: session.update(c=1)),
+            partial(session.set_user_id, "ada"), partial(session.mutate, Session.clear),
         ):  # fmt: skip
             with pytest.raises(RuntimeError, match="readonly"):
                 await write()

@@ -13,7 +13,7 @@ import pytest
 from rpc_sessions import RPCError, Session
 from tests.apps import MakeServer, serving
 from tests.logs import Logs
-from tests.session.steps import WAYS, Way, http, put, session_server
+from tests.session.steps import WAYS, Way, every_way, http, put, session_server
 from tests.stores.doubles import WatchedStore
 
 
@@ -54,7 +54,7 @@ for _ in range(70):
     BAD["too deep"] = [BAD["too deep"]]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@every_way
 @pytest.mark.gen_test
 async def test_the_error_names_the_key_and_nothing_is_written(way: Way, make_server: MakeServer) -> None:
     async def attempt(session: Session) -> None:
@@ -95,7 +95,7 @@ async def test_over_http_a_value_that_cannot_be_saved_is_an_error_and_keeps_the_
         assert await do(dict) == {"a": 1}
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@every_way
 @pytest.mark.gen_test
 async def test_a_tuple_is_a_list_and_does_not_count_as_a_change(way: Way, make_server: MakeServer) -> None:
     async def check(session: Session) -> None:
@@ -110,7 +110,7 @@ async def test_a_tuple_is_a_list_and_does_not_count_as_a_change(way: Way, make_s
         await do(check)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@every_way
 @pytest.mark.gen_test
 async def test_a_key_that_no_text_can_hold_is_named(way: Way, make_server: MakeServer) -> None:
     async def attempt(session: Session) -> None:

@@ -1,0 +1,83 @@
+"""What happens to a session while a socket of it is still shaking hands."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rpc_sessions import Server
+from rpc_sessions.session import cookie
+from tests.apps import SECRET, MakeServer, serving
+from tests.stores.doubles import WatchedStore
+from tests.wire import connect
+
+APP = """
+    def actions(req, res, ss):
+        req.use("session")
+
+        async def who():
+            return req.session.user_id
+
+        async def end():
+            await req.session.destroy()
+            return True
+
+        return [who, end]
+"""
+
+
+async def logged_in(ss: Server) -> tuple[str, dict[str, str]]:
+    """The id of a session, and the headers of its browser."""
+    session = await ss.session.create({"a": 1}, "ada")
+    return session.id, {"Cookie": f"connect.sid={cookie.sign(session.id, SECRET)}"}
+
+
+@pytest.mark.gen_test
+async def test_what_is_published_during_the_handshake_arrives_and_mutes_nobody(make_server: MakeServer) -> None:
+    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
+    ss.session.store.use(store)
+    async with serving(ss) as site:
+        id, headers = await logged_in(ss)
+
+        async def publish() -> None:
+            ss.publish.session(id, "news", 1)
+
+        store.before["load"] = publish
+        async with connect(site, headers=headers) as socket:
+            assert await socket.event() == ("news", [1])
+            assert await socket.result("app.who") == "ada"
+
+
+@pytest.mark.gen_test
+async def test_a_session_that_ends_during_the_handshake_closes_the_socket(make_server: MakeServer) -> None:
+    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
+    ss.session.store.use(store)
+    async with serving(ss) as site:
+        id, headers = await logged_in(ss)
+        store.late["load"] = 0.3  # the handshake has read the record, and does not know yet
+
+        async def come() -> tuple[int | None, str]:
+            async with connect(site, headers=headers) as socket:
+                return await socket.closed()
+
+        visitor = asyncio.ensure_future(come())
+        await asyncio.sleep(0.1)
+        store.late.clear()
+        assert await ss.rpc("app.end", session=id) is True
+        assert ss.publish.user("ada", "secret") == 0
+        assert (await visitor)[0] == 4401
+
+
+@pytest.mark.gen_test
+async def test_a_client_that_leaves_during_the_handshake_leaves_nothing(make_server: MakeServer) -> None:
+    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
+    ss.session.store.use(store)
+    async with serving(ss) as site:
+        id, headers = await logged_in(ss)
+        store.late["load"] = 0.2
+        visitor = asyncio.ensure_future(connect(site, headers=headers).__aenter__())
+        await asyncio.sleep(0.1)
+        visitor.cancel()
+        await asyncio.sleep(0.3)
+        assert ss.publish.session(id, "news") == 0
