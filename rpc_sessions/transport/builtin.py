@@ -10,7 +10,7 @@ from tornado.routing import PathMatches, Rule
 from rpc_sessions import codec
 from rpc_sessions.errors import RPCError, StoreUnavailable
 from rpc_sessions.transport.context import Context
-from rpc_sessions.transport.cors import check_origin, preflight
+from rpc_sessions.transport.cors import check_origin, preflight, put_headers
 from rpc_sessions.transport.post import HTTPPeer, finish_json, is_json
 from rpc_sessions.transport.tornado_socket import RPCHandler
 
@@ -63,6 +63,10 @@ class TicketHandler(ContextHandler):
             raise tornado.web.HTTPError(400, 'expected {"ticket": "..."}')
         return ticket
 
+    def write_error(self, status_code: int, **kwargs: object) -> None:
+        put_headers(self, self.context)
+        super().write_error(status_code, **kwargs)
+
     def check_trusted_origin(self, origin: str) -> bool:
         return True  # prepare() checks, more strictly
 
@@ -75,12 +79,16 @@ class ClientHandler(tornado.web.RequestHandler):
         self.set_header("Cache-Control", "no-cache")  # asked again each time, answered 304 by its ETag
         self.finish(CLIENT.read_bytes())
 
+    head = get
+
 
 class HealthHandler(tornado.web.RequestHandler):
     """GET /healthz: 200 as long as the process answers."""
 
     def get(self) -> None:
         finish_json(self, b'{"status":"ok"}')
+
+    head = get
 
 
 class ReadyHandler(ContextHandler):
@@ -90,6 +98,8 @@ class ReadyHandler(ContextHandler):
         status = "draining" if self.context.dispatcher.draining else await self._store_status()
         self.set_status(200 if status == "ok" else 503)
         finish_json(self, codec.encode({"status": status}))
+
+    head = get
 
     async def _store_status(self) -> str:
         if self.context.uses_sessions:

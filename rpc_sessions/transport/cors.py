@@ -14,6 +14,11 @@ def check_origin(handler: tornado.web.RequestHandler, context: Context) -> None:
     """403 for a page that may not speak to this server; for one of another origin that may, the headers."""
     if not context.origin_allowed(handler.request):
         raise tornado.web.HTTPError(403, "origin not allowed")
+    put_headers(handler, context)
+
+
+def put_headers(handler: tornado.web.RequestHandler, context: Context) -> None:
+    """What lets a page of ``options.origins`` see the answer. Once more where an error has cleared the headers."""
     origin = handler.request.headers.get("Origin", "")
     handler.set_header("Vary", "Origin")
     if context.origin_listed(origin):
