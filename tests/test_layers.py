@@ -32,7 +32,7 @@ DRIVERS = {
     "bson": ("session.stores.mongodb",),
     "motor": ("session.stores.mongodb",),
     "redis": ("session.stores.redis", "session.stores.redis_client", "live"),
-    "sqlalchemy": ("session.stores.sql",),
+    "sqlalchemy": ("session.stores.sql", "session.stores.sql_table"),
     "aiosqlite": ("session.stores.sql",),
     "asyncpg": ("session.stores.sql",),
     "asyncmy": ("session.stores.sql",),

@@ -33,6 +33,8 @@ class StoreChoice:
             raise ConfigError("options go with the name of a store, not with a store")
         if missing := [name for name in _METHODS if not callable(getattr(store, name, None))]:
             raise ConfigError(f"{store!r} is no store: it lacks {', '.join(missing)}")
+        if isinstance(store, type):
+            raise ConfigError(f"use({store.__name__}(...)): a store, not its class")
         self._store, self.name = store, type(store).__name__
 
     @property
@@ -50,5 +52,5 @@ def _named_store(name: str, options: dict[str, object]) -> Store:
         raise ConfigError(f"unknown store {name!r}; there are {', '.join(sorted(found))}")
     try:
         return cast(Store, found[name].load()(**options))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"the store {name!r}: {error}") from error

@@ -14,4 +14,5 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(f'the package {error.name} is missing: pip install "rpc-sessions[{name}]"') from error
+        package = (error.name or name).split(".")[0]
+        raise ConfigError(f'the package {package} is missing: pip install "rpc-sessions[{name}]"') from error

@@ -1,0 +1,245 @@
+"""Sessions in a SQL database, through SQLAlchemy's asyncio Core: SQLite, PostgreSQL, MySQL and MariaDB.
+
+One row a session. Each method is one statement that commits by itself: an UPDATE with the expected token
+in its WHERE is the compare-and-swap, the primary key refuses a second insert. ``gc`` sweeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rpc_sessions.errors import ConfigError, StoreUnavailable
+from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.extras import extra
+from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, make_table
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, ColumnElement, Executable, Row, Select, UpdateBase
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    Rows: TypeAlias = Sequence[Row[Any]]
+
+__all__ = ["SQLStore", "ddl", "make_table"]
+
+_PATIENCE = 5.0  # seconds for a connection and an answer: less than the deadline of a call
+_BATCH = 500
+_EXTRAS = {"asyncpg": "postgresql", "asyncmy": "mysql"}
+_EXAMPLES = "sqlite+aiosqlite:///sessions.db, postgresql+asyncpg://host/app, mysql+asyncmy://host/app"
+
+
+class SQLStore:
+    """A store over one table, which it creates if it is not there.
+
+    url: "sqlite+aiosqlite:///path", "postgresql+asyncpg://...", "mysql+asyncmy://...", or
+    engine: an AsyncEngine, or a function that makes one (called in the process and loop that will use it,
+    so it suits ``processes=2``). table: its name. An engine that was passed in ready is left open by
+    ``close``, and keeps its settings; ours is closed. Ours uses SQLite in WAL mode, synced at each commit.
+    A user id is at most 255 characters long, and holds no NUL: ValueError.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        engine: AsyncEngine | Callable[[], AsyncEngine] | None = None,
+        table: str = TABLE,
+    ) -> None:
+        if (url is None) == (engine is None):
+            raise ConfigError(f"the sql store takes url= ({_EXAMPLES}), or engine=")
+        self._table = make_table(table)
+        self._owned = url is not None or callable(engine)
+        self._make: Callable[[], object] = engine if callable(engine) else lambda: engine
+        if url is not None:
+            checked = _check_url(url)
+            self._make = lambda: _connect(checked)
+        elif not self._owned:
+            _check_engine(engine)
+        self._engine: AsyncEngine | None = None
+        self._preparing = asyncio.Lock()
+        self._prepared = False
+        self._running: set[asyncio.Task[tuple[Rows, int]]] = set()
+
+    @property
+    def forks(self) -> bool:
+        """Whether each process can make its own engine."""
+        return self._owned
+
+    async def load(self, key: str) -> Record | None:
+        rows = await self._rows(self._table.select().where(*self._live(key)))
+        return _record(rows[0]) if rows else None
+
+    async def insert(self, key: str, record: Record) -> bool:
+        from sqlalchemy.exc import IntegrityError
+
+        row = _row(record)
+        try:
+            return await self._count(self._table.insert().values(key=key, **row)) == 1
+        except IntegrityError:
+            # Unless it has expired, and only waits for its sweep.
+            expired = (self._table.c.key == key, self._table.c.expires <= time.time())
+            return await self._count(self._table.update().where(*expired).values(row)) == 1
+
+    async def replace(self, key: str, record: Record, expected: Record) -> bool:
+        same = self._table.c.token == expected.token
+        return await self._count(self._table.update().where(same, *self._live(key)).values(_row(record))) == 1
+
+    async def touch(self, key: str, expires: float) -> bool:
+        return await self._count(self._table.update().where(*self._live(key)).values(expires=expires)) == 1
+
+    async def delete(self, key: str) -> bool:
+        if await self._count(self._table.delete().where(*self._live(key))):
+            return True
+        await self._delete_expired([key], time.time())
+        return False
+
+    async def gc(self, now: float) -> int:
+        columns, count = self._table.c, 0
+        expired = self._table.select().with_only_columns(columns.key).where(columns.expires <= now)
+        # By primary key and in batches: no other writer waits long, and none meets these in another order.
+        while rows := await self._rows(expired.limit(_BATCH)):
+            count += await self._delete_expired([row.key for row in rows], now)
+        return count
+
+    async def close(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running)
+        engine, self._engine, self._prepared = self._engine, None, False
+        if engine is not None and self._owned:
+            await engine.dispose()
+
+    async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
+        columns = self._table.c
+        rows = await self._rows(self._table.select().where(columns.user_id == user_id, columns.expires > time.time()))
+        # Compared again, because MySQL takes no notice of spaces at the end.
+        return [(row.key, _record(row)) for row in rows if row.user_id == user_id]
+
+    async def keys(self) -> AsyncIterator[str]:
+        columns, last = self._table.c, ""
+        some = self._table.select().with_only_columns(columns.key).order_by(columns.key).limit(_BATCH)
+        while rows := await self._rows(some.where(columns.key > last, columns.expires > time.time())):
+            for row in rows:
+                yield row.key
+            last = rows[-1].key
+
+    def _live(self, key: str) -> tuple[ColumnElement[bool], ...]:
+        return self._table.c.key == key, self._table.c.expires > time.time()
+
+    async def _delete_expired(self, keys: list[str], now: float) -> int:
+        columns = self._table.c
+        return await self._count(self._table.delete().where(columns.key.in_(keys), columns.expires <= now))
+
+    async def _rows(self, statement: Select[Any]) -> Rows:
+        return (await self._run(statement))[0]
+
+    async def _count(self, statement: UpdateBase) -> int:
+        """How many rows a statement wrote."""
+        return (await self._run(statement))[1]
+
+    async def _run(self, statement: Executable) -> tuple[Rows, int]:
+        """The rows that a statement found, and how many it wrote.
+
+        The statement of a call that is cancelled runs to its end: breaking it off would cost the connection.
+        """
+        task = asyncio.create_task(self._execute(statement))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _execute(self, statement: Executable) -> tuple[Rows, int]:
+        with _failures():
+            async with asyncio.timeout(_PATIENCE), (await self._ready()).begin() as connection:
+                result = await connection.execute(statement)
+                return result.all() if result.returns_rows else [], result.rowcount
+
+    async def _ready(self) -> AsyncEngine:
+        """The engine, made on first use in the loop that uses it; its table is there."""
+        if self._engine is None:
+            self._engine, self._preparing = _check_engine(self._make()), asyncio.Lock()
+        if not self._prepared:
+            async with self._preparing:
+                if not self._prepared:
+                    await create(self._engine, self._table)
+                    self._prepared = True
+        return self._engine
+
+
+def _check_url(url: str) -> URL:
+    """ConfigError if there is no asynchronous driver for it, or that is not installed."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_dialect()
+    except ArgumentError as error:
+        raise ConfigError(f"the sql store: {error}. Its urls are like {_EXAMPLES}") from None
+    if not dialect.is_async:
+        raise ConfigError(f"{parsed.drivername} would block the server: use {_EXAMPLES}")
+    with extra(_EXTRAS.get(dialect.driver, "sql")):
+        dialect.import_dbapi()
+    if dialect.name == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError("SQLite in memory ends with its connection: name a file, or use the memory store")
+    return parsed
+
+
+def _connect(url: URL) -> AsyncEngine:
+    from sqlalchemy import event
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    # A connection that the server closed is noticed before a statement is sent: nothing has to be tried again,
+    # and what may have been written is not written twice.
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:  # Any: SQLAlchemy's wrapper of the driver's
+    cursor = connection.cursor()
+    # Less than our own patience, so that it is SQLite that says what is wrong.
+    for pragma in (f"busy_timeout = {_PATIENCE * 900:.0f}", "journal_mode = WAL", "synchronous = FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _check_engine(engine: object) -> AsyncEngine:
+    """The engine, if the store can use it; else ConfigError."""
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    if isinstance(engine, Engine):
+        raise ConfigError("the sql store needs an AsyncEngine: an Engine would block the server")
+    if not isinstance(engine, AsyncEngine):
+        raise ConfigError(f"engine= takes an AsyncEngine, or a function that makes one, not {engine!r}")
+    return engine
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Whatever the database or its driver raises is StoreUnavailable, but for a key that exists."""
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except Exception as error:  # asyncpg's own errors, while it connects, have no class that SQLAlchemy knows
+        if isinstance(error, ConfigError):
+            raise
+        raise StoreUnavailable from error
+
+
+def _row(record: Record) -> dict[str, Any]:
+    user_id = record.user_id or ""
+    if len(user_id) > LONGEST_USER_ID or "\0" in user_id:
+        raise ValueError(f"a user id is at most {LONGEST_USER_ID} characters long, and holds no NUL: {user_id!r:.99}")
+    return asdict(record)
+
+
+def _record(row: Row[Any]) -> Record:
+    return Record(row.data, row.created, row.expires, row.user_id, row.token)

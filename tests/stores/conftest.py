@@ -1,0 +1,69 @@
+"""Servers for the stores: each is started for the first test that asks for it, and serves all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.stores import servers
+from tests.stores.mongo_process import mongo_process
+from tests.stores.servers import Server
+
+__all__ = ["mongo_process"]  # a fixture
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    with servers.redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel_url(redis_server: Server) -> Iterator[str]:
+    assert redis_server.port
+    with servers.redis_sentinel(redis_server.port) as port:
+        yield f"redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/sessions"  # the first is down
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url() -> Iterator[str]:
+    with servers.redis_cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    with servers.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    with servers.mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def own() -> str:
+    """A name that is this test's own: the prefix of its keys, or its table."""
+    return f"test_{uuid4().hex}"
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 256 kB, where root may make one; else one with a limit for each file."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)]
+    if os.getuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+        yield tmp_path
+        subprocess.run(["umount", tmp_path], check=True)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, before[1]))
+    yield tmp_path
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

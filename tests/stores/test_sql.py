@@ -1,0 +1,262 @@
+"""The SQL store: its table, what the databases make of texts, and databases that are locked, broken or read-only."""
+
+# ruff: noqa: ASYNC240, SIM118 (nobody waits for this loop; keys() is that of a store, not of a dict)
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from rpc_sessions import ConfigError, StoreUnavailable
+from rpc_sessions.session.stores import sql
+from rpc_sessions.session.stores.choice import StoreChoice
+from rpc_sessions.session.stores.sql import SQLStore, ddl
+from rpc_sessions.testing import a_key, a_record
+
+DATABASES = ["sqlite", "postgresql", "mariadb"]
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, sqlite_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{sqlite_path}"
+    found: str = request.getfixturevalue(request.param).url
+    return found
+
+
+async def rows(engine: AsyncEngine, statement: str) -> Sequence[Sequence[object]]:
+    async with engine.begin() as connection:
+        return [tuple(row) for row in await connection.execute(text(statement))]
+
+
+# -- the table -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.gen_test
+async def test_the_ddl_makes_the_table_that_the_store_uses(url: str, own: str) -> None:
+    engine = create_async_engine(url)
+    dialect = "mariadb" if "mysql" in url else engine.dialect.name
+    async with engine.begin() as connection:
+        for statement in ddl(dialect, own).split(";")[:-1]:
+            await connection.execute(text(statement))
+    store, key, record = SQLStore(url, table=own), a_key(), a_record(user_id="ada")
+    assert await store.insert(key, record) is True
+    assert await rows(engine, f"SELECT user_id, token FROM {own}") == [("ada", record.token)]
+    await store.close()
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("dialect", [*DATABASES, "mysql"])
+def test_the_ddl_names_what_matters(dialect: str) -> None:
+    found = ddl(dialect, "app_sessions")
+    assert found.startswith("CREATE TABLE app_sessions (")
+    assert found.count(";\n") == found.count("CREATE") == 3
+    assert "INDEX app_sessions_expires" in found
+    assert "INDEX app_sessions_user_id" in found
+    if dialect in ("mysql", "mariadb"):
+        assert all(part in found for part in ("LONGTEXT", "utf8mb4_bin", "InnoDB"))
+
+
+def test_the_ddl_of_an_unknown_database() -> None:
+    with pytest.raises(ConfigError, match="no such database: 'dbase'"):
+        ddl("dbase")
+
+
+@pytest.mark.gen_test
+async def test_sqlite_writes_ahead_and_syncs(sqlite_path: Path) -> None:
+    store = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}")
+    await store.insert(a_key(), a_record())
+    assert store._engine
+    for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 4500)):
+        assert await rows(store._engine, f"PRAGMA {pragma}") == [(value,)]
+    await store.close()
+
+
+@pytest.mark.gen_test
+async def test_gc_and_keys_go_on_until_the_end(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "_BATCH", 10)
+    store, live = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}"), {a_key() for _ in range(25)}
+    for key in live:
+        await store.insert(key, a_record())
+        await store.insert(a_key(), a_record(lives=-1))
+    assert {key async for key in store.keys()} == live
+    assert await store.gc(time.time()) == 25
+    assert {key async for key in store.keys()} == live
+    await store.close()
+
+
+# -- texts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.gen_test
+async def test_users_are_told_apart_exactly(url: str, own: str) -> None:
+    store, users = SQLStore(url, table=own), ["ada", "Ada", "ada ", " ada", "àda", "ａda", "ada\t", "🙂" * 255]
+    keys = {user: a_key() for user in users}
+    for user, key in keys.items():
+        await store.insert(key, a_record(user_id=user))
+    for user, key in keys.items():
+        assert [found for found, _ in await store.find_by_user(user)] == [key]
+    await store.close()
+
+
+@pytest.mark.gen_test
+async def test_a_user_id_that_no_column_holds_is_refused(url: str, own: str) -> None:
+    store, key, record = SQLStore(url, table=own), a_key(), a_record()
+    await store.insert(key, record)
+    for user_id in ("x" * 256, "a\0b"):
+        with pytest.raises(ValueError, match="a user id is"):
+            await store.insert(a_key(), a_record(user_id=user_id))
+        with pytest.raises(ValueError, match="a user id is"):
+            await store.replace(key, a_record(user_id=user_id), record)
+    assert await store.load(key) == record
+    await store.close()
+
+
+@pytest.mark.gen_test
+async def test_several_megabytes_come_back(url: str, own: str) -> None:
+    store, key, record = SQLStore(url, table=own), a_key(), a_record('{"a":"' + "🙂" * 1_000_000 + '"}')
+    await store.insert(key, record)
+    assert await store.load(key) == record
+    await store.close()
+
+
+# -- databases that do not do what they are asked ------------------------------------------------------
+
+
+@pytest.mark.gen_test
+async def test_a_locked_database_is_unavailable_in_time(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "_PATIENCE", 0.3)
+    store, key, record = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}"), a_key(), a_record()
+    await store.insert(key, record)
+    other = sqlite3.connect(sqlite_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.replace(key, a_record(), record)
+    assert "locked" in str(caught.value.__cause__)
+    assert await store.load(key) == record  # a reader does not wait
+    other.execute("ROLLBACK")
+    other.close()
+    assert await store.replace(key, a_record(), record) is True
+    await store.close()
+
+
+@pytest.mark.gen_test
+async def test_a_broken_database_is_left_as_it_is(sqlite_path: Path) -> None:
+    sqlite_path.write_bytes(b"no database" * 1000)
+    store = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}")
+    for call in (store.load(a_key()), store.insert(a_key(), a_record()), store.gc(time.time())):
+        with pytest.raises(StoreUnavailable) as caught:
+            await call
+        assert "not a database" in str(caught.value.__cause__)
+    assert sqlite_path.read_bytes() == b"no database" * 1000
+    await store.close()
+
+
+@pytest.mark.gen_test
+async def test_a_full_disk_changes_nothing(full_disk: Path) -> None:
+    store, key, record = SQLStore(f"sqlite+aiosqlite:///{full_disk}/sessions.db"), a_key(), a_record()
+    await store.insert(key, record)
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.replace(key, a_record('{"a":"' + "x" * 300_000 + '"}'), record)
+    assert "disk" in str(caught.value.__cause__)
+    assert await store.load(key) == record
+    await store.close()
+
+
+@pytest.mark.gen_test
+async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    store = SQLStore(f"sqlite+aiosqlite:///{tmp_path}/missing/sessions.db")
+    with pytest.raises(StoreUnavailable):
+        await store.load(a_key())
+    await store.close()
+    await asyncio.sleep(0.1)  # aiosqlite does not wait for its thread where it cannot connect
+
+
+@pytest.mark.gen_test
+async def test_a_cancelled_write_is_done_or_not(url: str, own: str) -> None:
+    store, key, record = SQLStore(url, table=own), a_key(), a_record()
+    await store.insert(key, record)
+    changed = a_record('{"n":2}')
+    for pause in (0, 0, 0, 0.001, 0.002):
+        task = asyncio.create_task(store.replace(key, changed, record))
+        await asyncio.sleep(pause)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    found = await store.load(key)
+    assert found in (record, changed)
+    assert await store.touch(key, time.time() + 60) is True
+    await store.close()
+
+
+# -- ways to a database --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite:///sessions.db", "would block the server"),
+        ("postgresql://localhost/app", "would block the server"),
+        ("dbase://localhost", "dbase"),
+        ("sessions.db", "sessions.db"),
+        ("sqlite+aiosqlite://", "in memory"),
+        ("sqlite+aiosqlite:///:memory:", "in memory"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_at_once(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        SQLStore(url)
+
+
+@pytest.mark.gen_test
+async def test_what_cannot_be_an_engine_is_refused(sqlite_path: Path) -> None:
+    with pytest.raises(ConfigError, match="would block the server"):
+        SQLStore(engine=create_engine("sqlite://"))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="takes an AsyncEngine"):
+        SQLStore(engine="sqlite://")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="takes url="):
+        SQLStore()
+    with pytest.raises(ConfigError, match="takes url="):
+        SQLStore("sqlite+aiosqlite:///a", engine=lambda: create_async_engine("sqlite+aiosqlite:///a"))
+    late = SQLStore(engine=lambda: create_engine("sqlite://"))  # type: ignore[arg-type,return-value]
+    with pytest.raises(ConfigError, match="would block the server"):
+        await late.load(a_key())
+
+
+@pytest.mark.gen_test
+async def test_only_a_url_or_a_function_can_be_used_by_several_processes(sqlite_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{sqlite_path}"
+    made = SQLStore(engine=lambda: create_async_engine(url))
+    assert made.forks
+    assert SQLStore(url).forks
+    assert not SQLStore(engine=create_async_engine(url)).forks
+    assert await made.insert(a_key(), a_record()) is True
+    await made.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "url", "extra"),
+    [
+        ("sqlalchemy", "sqlite+aiosqlite:///a", "sql"),
+        ("aiosqlite", "sqlite+aiosqlite:///a", "sql"),
+        ("asyncpg", "postgresql+asyncpg://localhost/a", "postgresql"),
+        ("asyncmy", "mysql+asyncmy://localhost/a", "mysql"),
+    ],
+)
+def test_a_missing_driver_is_said_at_once(module: str, url: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in {module, *sys.modules} if name.split(".")[0] == module]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=rf'{module} is missing: pip install "rpc-sessions\[{extra}\]"'):
+        StoreChoice().use("sql", url=url)
