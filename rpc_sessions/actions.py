@@ -146,7 +146,8 @@ def _named(path: Path, line: int, returned: object) -> list[tuple[str, Action]]:
         try:
             pairs = [(getattr(item, "__name__", None), item) for item in returned]  # type: ignore[attr-defined]
         except TypeError:
-            raise ConfigError(problem(path, line, "actions must return functions, or a dict of them")) from None
+            hint = "; it returned None: is `return` missing?" if returned is None else ""
+            raise ConfigError(problem(path, line, f"actions must return functions, or a dict of them{hint}")) from None
     names = [name for name, _ in pairs]
     if problems := [fault for name, item in pairs if (fault := _fault(path, line, name, item, names))]:
         raise ConfigError(*problems)
@@ -156,7 +157,7 @@ def _named(path: Path, line: int, returned: object) -> list[tuple[str, Action]]:
 def _fault(path: Path, line: int, name: object, action: object, names: list[object]) -> str:
     line = action.__code__.co_firstlineno if inspect.isfunction(action) else line
     if not inspect.iscoroutinefunction(action):
-        return problem(path, line, f"{name or action!r} is not an async function")
+        return problem(path, line, f"{name or action!r} is not an async function: write `async def`")
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
         return problem(path, line, f"{name!r} cannot be the name of an action")
     return problem(path, line, f"{name} is returned twice") if names.count(name) > 1 else ""

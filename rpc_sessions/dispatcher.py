@@ -169,7 +169,7 @@ class Dispatcher:
 
     def _failed(self, res: Response, error: RPCError) -> None:
         if isinstance(error, StoreUnavailable):
-            log.warning("%s: %s: %s", res.request.method, error, error.__cause__)
+            log.warning("%s: %s: %s", res.request.method, error, error.cause)
         if not res.answered:
             res.fail(error)
 

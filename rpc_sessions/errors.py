@@ -117,6 +117,12 @@ class StoreUnavailable(_Coded):
 
     CODE, MESSAGE = -32010, "Session store unavailable"
 
+    @property
+    def cause(self) -> str:
+        """What the driver said, for the log: drivers can be very long about it."""
+        text = str(self.__cause__ or "no cause given").split(" (configured timeouts")[0]
+        return text if len(text) <= 200 else text[:200] + "..."
+
 
 class Cancelled(_Coded):
     CODE, MESSAGE = -32800, "Cancelled"

@@ -111,6 +111,10 @@ class MiddlewareRegistry:
         if factory is None:
             raise ConfigError(self._unknown(name))
         try:
+            inspect.signature(factory).bind(*config, **options)
+        except TypeError as error:
+            raise ConfigError(f"middleware {name}: {error}") from None
+        try:
             layer = factory(*config, **options)
         except ConfigError:
             raise

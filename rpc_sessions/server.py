@@ -21,7 +21,7 @@ from tornado.routing import PathMatches, Rule
 from rpc_sessions import codec
 from rpc_sessions.actions import Method, load_actions
 from rpc_sessions.dispatcher import Dispatcher
-from rpc_sessions.errors import ConfigError, RPCError
+from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
 from rpc_sessions.live.publish import Publish
 from rpc_sessions.middleware import MiddlewareRegistry, debug
 from rpc_sessions.options import Options
@@ -171,7 +171,9 @@ class Server:
     async def _serve(self, sockets: list[socket], parent: int | None) -> None:
         self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
-        self.log.info("serving on http://%s:%d with the %s store", host, port, self.session.store.name)
+        methods, store = len(self._ready().dispatcher.methods), self.session.store.name
+        self.log.info("serving %d methods on http://%s:%d with the %s store", methods, host, port, store)
+        await self._check_store()
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         for name in _STOP:
             loop.add_signal_handler(name, stopped.set)
@@ -180,8 +182,18 @@ class Server:
         await stopped.wait()
         if parent is not None:
             loop.remove_reader(parent)
-        self.log.info("stopping: waiting up to %g s for running calls", seconds(self.options.drain))
+        running = self._ready().dispatcher.running
+        self.log.info("stopping: up to %g s for %d running calls", seconds(self.options.drain), running)
         await self.stop()
+        self.log.info("stopped")
+
+    async def _check_store(self) -> None:
+        """Say it now if the store is away, not at the first visit. The server serves all the same: it may come back."""
+        if self._ready().uses_sessions:
+            try:
+                await self.session.store.current.load("0" * 64)
+            except StoreUnavailable as error:
+                self.log.warning("%s: %s", error, error.cause)
 
     async def start(self, host: str = "127.0.0.1", port: int = 3000) -> int:
         """Serve in the running loop. The port, which the system chose if ``port`` is 0. ConfigError as ``run``."""

@@ -216,7 +216,7 @@ class RequestHandler(tornado.web.RequestHandler):
     ) -> None:
         """As Tornado's; an RPCError is an answer, not a fault."""
         if isinstance(value, StoreUnavailable):
-            log.warning("%s: %s: %s", self.request.path, value, value.__cause__)
+            log.warning("%s: %s: %s", self.request.path, value, value.cause)
         elif not isinstance(value, RPCError):
             super().log_exception(typ, value, tb)
 

@@ -63,7 +63,7 @@ WRONG_USE = {
     "folder": "'folder' is a file or folder of middleware",
     "folder.deeper": "'folder.deeper' is a file or folder of middleware",
     "guard.raises": "middleware guard.raises raised ValueError: no luck",
-    "guard.needs_config": "middleware guard.needs_config raised TypeError",
+    "guard.needs_config": "middleware guard.needs_config: missing a required argument",
     "guard.returns_nothing": "middleware guard.returns_nothing must return an async function (req, res, next), not",
     "guard.returns_sync": "middleware guard.returns_sync must return an async function",
     "guard.returns_too_few": "middleware guard.returns_too_few must return a function of (req, res, next)",

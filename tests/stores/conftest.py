@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -56,14 +57,15 @@ def own() -> str:
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of 256 kB, where root may make one; else one with a limit for each file."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)]
-    if os.getuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0:
-        yield tmp_path
-        subprocess.run(["umount", tmp_path], check=True)
-        return
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, before[1]))
-    yield tmp_path
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def full_disk() -> Iterator[Path]:
+    """A folder on a disk of 256 kB, where root may make one; else one with that limit for each file."""
+    with tempfile.TemporaryDirectory(prefix="rpc_sessions_disk_") as folder:
+        command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]
+        if os.getuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            yield Path(folder)
+            subprocess.run(["umount", "--lazy", folder], check=True)
+            return
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, before[1]))
+        yield Path(folder)
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -50,7 +51,11 @@ def _named_store(name: str, options: dict[str, object]) -> Store:
     found = {point.name: point for point in entry_points(group=GROUP)}
     if name not in found:
         raise ConfigError(f"unknown store {name!r}; there are {', '.join(sorted(found))}")
+    store = found[name].load()
+    known = inspect.signature(store).parameters
+    if unknown := options.keys() - known.keys():
+        raise ConfigError(f"the store {name!r} has no option {min(unknown)!r}; there are {', '.join(known)}")
     try:
-        return cast(Store, found[name].load()(**options))
+        return cast(Store, store(**options))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the store {name!r}: {error}") from error

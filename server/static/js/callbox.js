@@ -33,15 +33,20 @@ export function startCallBox(transports) {
     event.preventDefault();
     const parsed = parse(params.value);
     complain(params, parsed.problem ?? "");
+    document.getElementById("reply").hidden = true; // the last one answers another question
     if (parsed.problem) return params.focus();
-    if (!method.value.trim()) return method.focus();
+    if (!method.value.trim()) return method.reportValidity();
     form.setAttribute("aria-busy", "true");
     await call(transports[form.elements.over.value], method.value.trim(), parsed.value);
     form.removeAttribute("aria-busy");
   });
 }
 
+let latest = 0;
+
 async function call(transport, method, params) {
+  const number = ++latest; // a reply that comes late must not take the place of a newer one
+  const show = (...reply) => number === latest && showReply(...reply);
   const start = performance.now();
   const took = () => `${transport.name}, ${Math.max(1, Math.round(performance.now() - start))} ms`;
   try {
@@ -53,7 +58,7 @@ async function call(transport, method, params) {
   }
 }
 
-function show(title, value, time, failed = false) {
+function showReply(title, value, time, failed = false) {
   const reply = document.getElementById("reply");
   reply.hidden = false;
   reply.classList.toggle("failed", failed);
