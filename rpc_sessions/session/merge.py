@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rpc_sessions import codec
+from rpc_sessions.errors import ParseError, StoreUnavailable
 from rpc_sessions.types import JSON
 
 EMPTY = "{}"
@@ -40,10 +41,13 @@ def pack(values: Mapping[str, JSON]) -> str:
 
 
 def unpack(text: str) -> Values:
-    """The values of a session's text. ParseError or TypeError if a store returns no JSON object."""
-    values = codec.decode(text)
+    """The values of a session's text. StoreUnavailable if it is no JSON object: it is damaged, and stays as it is."""
+    try:
+        values = codec.decode(text)
+    except ParseError as error:
+        raise StoreUnavailable("The stored session cannot be read") from error
     if not isinstance(values, dict):
-        raise TypeError("the stored session is not a JSON object")
+        raise StoreUnavailable("The stored session is not a JSON object")
     return values
 
 
