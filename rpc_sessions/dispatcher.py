@@ -33,8 +33,6 @@ from rpc_sessions.request import Peer, Request, Response, current_call, log
 from rpc_sessions.types import JSONId, seconds
 
 SHUTTING_DOWN = "The server is shutting down"
-
-
 _PATIENCE = 0.1  # seconds
 
 
@@ -63,7 +61,7 @@ class Dispatcher:
         """Begin the calls of one message from a socket. Whatever it holds, this raises nothing."""
         message = self._parse(text)
         if isinstance(message, list):
-            Batch(self.start, message, peer, self.free(peer), lambda answers: _send_batch(peer, answers)).fill()
+            Batch(self.start, message, peer, self.free(peer), lambda answers: self._send_batch(peer, answers)).fill()
         else:
             self.start(message, peer, peer.send)
 
@@ -194,12 +192,18 @@ class Dispatcher:
             text = protocol.result_text(res.value, req.id)
         except (TypeError, ValueError) as error:
             return self._error(self._internal(error, req), req.id)
-        return self._too_large(req, len(text)) if 0 < req.peer.reply_limit < len(text) else text
+        return self._fitting(text, req.peer, req.method, req.id)
 
-    def _too_large(self, req: Request, size: int) -> bytes:
-        """Said to the client that waits for it: sent, it would be taken for a slow consumer."""
-        log.warning("%s: the reply of %d bytes is over send_queue", req.method, size)
-        return self._error(TooLarge("Reply too large"), req.id)
+    def _send_batch(self, peer: Peer, answers: list[bytes]) -> None:
+        if answers:
+            peer.send(self._fitting(protocol.batch_text(answers), peer, "a batch", None))
+
+    def _fitting(self, text: bytes, peer: Peer, what: str, id: JSONId) -> bytes:
+        """The text, or that it is too large: sent, its client would be taken for a slow consumer."""
+        if not 0 < peer.reply_limit < len(text):
+            return text
+        log.warning("%s: the reply of %d bytes is over send_queue", what, len(text))
+        return self._error(TooLarge("Reply too large"), id)
 
     def _error(self, error: RPCError, id: JSONId) -> bytes:
         """The text of an error answer, counted."""
@@ -240,12 +244,3 @@ class Dispatcher:
 
 def _has_id(req: Request, id: object) -> bool:
     return not req.notification and type(req.id) is type(id) and req.id == id
-
-
-def _send_batch(peer: Peer, answers: list[bytes]) -> None:
-    if not answers:
-        return
-    text = protocol.batch_text(answers)
-    if 0 < peer.reply_limit < len(text):
-        text = protocol.error_text(TooLarge("Reply too large: ask for less in one batch"), None)
-    peer.send(text)

@@ -51,6 +51,10 @@ class Claim:
         if self.twin:
             self.twin.fresh = False
 
+    def told(self, id: str) -> None:
+        """The browser is about to learn of this id, by a reply or a ticket."""
+        self.browser_ids = [*self.browser_ids[-7:], id]
+
     def move(self, id: str, key: str, *, fresh: bool) -> None:
         """Speak for another id from now on."""
         self.id, self.key, self.fresh, self.twin = id, key, fresh, None

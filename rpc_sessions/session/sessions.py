@@ -106,12 +106,8 @@ class Sessions:
             self.saw(claim, record)
         unknown = not claim.browser_ids
         if unknown:
-            claim.browser_ids.append(claim.id)
+            claim.told(claim.id)
         return unknown or record is not None  # a known one again, so that the cookie lives as long as the session
-
-    def disconnect(self, socket: Peer) -> None:
-        """A socket is gone."""
-        self.claims.leave(socket)
 
     async def open(self, peer: Peer, *, readonly: bool = False) -> Session:
         """The session of a peer, read from the store. Over WebSocket SessionGone if it has ended."""
@@ -211,7 +207,7 @@ class Sessions:
             self.claims.move(live, id, key, fresh=fresh)
         if claim is not live:
             if live is not None:
-                live.browser_ids = [*live.browser_ids[-7:], id]  # the HTTP reply will set it
+                live.told(id)
             claim.move(id, key, fresh=fresh)
             claim.twin = live if fresh else None
 
@@ -225,7 +221,7 @@ class Sessions:
         """The browser must learn of the claim's id: by the HTTP reply, or by the ticket."""
         claim.cookie = "set"
         if code:
-            claim.browser_ids = [*claim.browser_ids[-7:], claim.id]
+            claim.told(claim.id)
             peer.notify("rpc.session", {"ticket": code})
 
     def ended(self, claim: Claim, by: Peer | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -68,7 +69,7 @@ class Context:
         if not self.options.trusted_proxies or not _is_address(address):
             return False
         ip = ip_address(address)
-        return any(ip in ip_network(network) for network in self.options.trusted_proxies)
+        return any(ip in _network(network) for network in self.options.trusted_proxies)
 
     def origin_allowed(self, request: HTTPServerRequest) -> bool:
         """Whether the page behind a request may speak to this server.
@@ -86,6 +87,9 @@ class Context:
     def origin_listed(self, origin: str) -> bool:
         """Whether ``options.origins`` has the origin."""
         return _without_default_port(origin.lower()) in map(_without_default_port, self.options.origins)
+
+
+_network = lru_cache(ip_network)  # parsed once, not for every request
 
 
 def _is_address(text: str) -> bool:

@@ -37,7 +37,7 @@ class HTTPPeer(Peer):
             handler.add_header("Set-Cookie", header)
             handler.set_header("Cache-Control", "no-store")
             claim.cookie = ""
-            claim.browser_ids.append(claim.id)
+            claim.told(claim.id)
 
     @property
     def knows_too_little(self) -> bool:

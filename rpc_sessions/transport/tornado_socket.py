@@ -118,8 +118,9 @@ class RPCHandler(tornado.websocket.WebSocketHandler):
         except StreamClosedError:
             return 0
         if self.stream.writing():  # the system did not take it all
-            self.unsent += len(data)
-            taken.add_done_callback(lambda _: self._taken(len(data)))
+            size = len(data)  # not the data itself: the callback would keep a second copy of what waits
+            self.unsent += size
+            taken.add_done_callback(lambda _: self._taken(size))
         return self.unsent
 
     def _taken(self, size: int) -> None:

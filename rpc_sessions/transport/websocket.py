@@ -78,7 +78,7 @@ class Connection(Peer):
         self._unsent.clear()
         self._context.connections.pop(self.socket_id, None)
         self._context.dispatcher.hang_up(self)
-        self._context.sessions.disconnect(self)
+        self._context.sessions.claims.leave(self)
 
     def send(self, text: bytes) -> None:
         """Queue a text. What is queued in one turn of the loop leaves in one write."""

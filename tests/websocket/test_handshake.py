@@ -27,6 +27,13 @@ APP = """
 """
 
 
+def watched(make_server: MakeServer) -> tuple[Server, WatchedStore]:
+    """A server, and its store."""
+    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
+    ss.session.store.use(store)
+    return ss, store
+
+
 async def logged_in(ss: Server) -> tuple[str, dict[str, str]]:
     """The id of a session, and the headers of its browser."""
     session = await ss.session.create({"a": 1}, "ada")
@@ -35,8 +42,7 @@ async def logged_in(ss: Server) -> tuple[str, dict[str, str]]:
 
 @pytest.mark.gen_test
 async def test_what_is_published_during_the_handshake_arrives_and_mutes_nobody(make_server: MakeServer) -> None:
-    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
-    ss.session.store.use(store)
+    ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
 
@@ -51,8 +57,7 @@ async def test_what_is_published_during_the_handshake_arrives_and_mutes_nobody(m
 
 @pytest.mark.gen_test
 async def test_a_session_that_ends_during_the_handshake_closes_the_socket(make_server: MakeServer) -> None:
-    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
-    ss.session.store.use(store)
+    ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
         store.late["load"] = 0.3  # the handshake has read the record, and does not know yet
@@ -71,8 +76,7 @@ async def test_a_session_that_ends_during_the_handshake_closes_the_socket(make_s
 
 @pytest.mark.gen_test
 async def test_a_client_that_leaves_during_the_handshake_leaves_nothing(make_server: MakeServer) -> None:
-    ss, store = make_server({"rpc/app.py": APP}), WatchedStore()
-    ss.session.store.use(store)
+    ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
         store.late["load"] = 0.2
