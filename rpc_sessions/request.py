@@ -26,11 +26,13 @@ class Peer:
 
     transport: "websocket", "http" or "internal". claim: the session it speaks for, if any.
     running: its calls under way. gone: nothing reaches it any more. reply_limit: the largest reply
-    it can be sent, in bytes; 0 where there is no limit.
+    it can be sent, in bytes; 0 where there is no limit. spoke: when its client last said something,
+    by the clock of the loop.
     """
 
     transport = "internal"
     reply_limit = 0
+    spoke = 0.0
 
     def __init__(self, headers: Mapping[str, str] = _NO_HEADERS, client_ip: str = "", socket_id: str = "") -> None:
         self.headers = headers

@@ -11,6 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rpc_sessions.request import Peer
+from rpc_sessions.session.stores.base import Record
+
+LONG_AGO = float("-inf")
 
 
 class Claim:
@@ -19,12 +22,16 @@ class Claim:
     id: the session's id. key: its key in the store. browser_ids: the ids the browser's cookie may
     hold by now, the newest last. twin: for an HTTP request, the live claim whose fresh id it shares.
     cookie: what the reply must tell the browser: nothing, "set" or "clear". idle: how long the session
-    lives unused, once that is known. seen: the tokens of the latest records, the newest last.
+    lives unused, once that is known. borrowed: a fresh id that another process may have handed out, or a
+    dead one: the session gets an id of its own when it is first stored. came_with: the id the browser had
+    before that. What is known of the latest record: seen, the hashes of the latest tokens, the newest last;
+    created, expires; copy, the record itself if it is wanted, and copied_at (time.monotonic()). used: when one
+    of its sockets last spoke, as far as that was seen.
     """
 
     __slots__ = (
-        "__weakref__", "browser_ids", "channels", "cookie", "fresh", "id", "idle", "key", "seen", "sockets", "twin",
-        "user_id",
+        "__weakref__", "borrowed", "browser_ids", "came_with", "channels", "cookie", "copied_at", "copy", "created",
+        "expires", "fresh", "id", "idle", "key", "seen", "sockets", "twin", "used", "user_id",
     )  # fmt: skip
 
     def __init__(self, id: str, key: str, *, fresh: bool, browser_ids: Iterable[str] = ()) -> None:
@@ -34,9 +41,14 @@ class Claim:
         self.browser_ids = list(browser_ids)
         self.twin: Claim | None = None
         self.cookie = ""
-        self.idle = 0.0
+        self.borrowed = False
+        self.came_with = ""
+        self.idle = self.created = self.expires = 0.0
         self.sockets: set[Peer] = set()
-        self.seen: tuple[str, ...] = ()
+        self.seen: tuple[int, ...] = ()
+        self.copy: Record | None = None
+        self.copied_at = LONG_AGO
+        self.used = 0.0
         self.user_id: str | None = None
         self.channels: frozenset[str] = frozenset()
 
@@ -47,9 +59,9 @@ class Claim:
 
     def stored(self) -> None:
         """The session is in the store now: whoever does not find it there any more finds a dead one."""
-        self.fresh = False
+        self.fresh = self.borrowed = False
         if self.twin:
-            self.twin.fresh = False
+            self.twin.fresh = self.twin.borrowed = False
 
     def told(self, id: str) -> None:
         """The browser is about to learn of this id, by a reply or a ticket."""
@@ -57,7 +69,11 @@ class Claim:
 
     def move(self, id: str, key: str, *, fresh: bool) -> None:
         """Speak for another id from now on."""
+        if fresh and self.id in self.browser_ids:
+            self.came_with = self.came_with or self.id
         self.id, self.key, self.fresh, self.twin = id, key, fresh, None
+        self.borrowed = False
+        self.copied_at = LONG_AGO
 
 
 class Claims:
@@ -96,7 +112,12 @@ class Claims:
         """The session of a live claim has a new id: its sockets follow."""
         self._drop(claim)
         claim.move(id, key, fresh=fresh)
-        self._by_key[key] = claim
+        there = self._by_key.setdefault(key, claim)
+        if there is not claim:  # sockets that came with the new cookie were faster
+            self.identify(claim, None, frozenset())
+            for socket in list(claim.sockets):
+                self.join(there, socket)
+            claim.sockets.clear()
 
     def identify(self, claim: Claim, user_id: str | None, channels: frozenset[str]) -> None:
         """Remember who the session's user is and what it listens to, for publishing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from urllib.parse import quote, unquote
@@ -22,6 +22,16 @@ _LONGEST = 1024
 def new_id() -> str:
     """256 random bits in 43 characters of ``[A-Za-z0-9_-]``."""
     return secrets.token_urlsafe(32)
+
+
+def id_bytes(id: str) -> bytes:
+    """The 32 bytes of an id that ``new_id`` made."""
+    return urlsafe_b64decode(id + "=")
+
+
+def id_text(data: bytes) -> str:
+    """The id of 32 bytes."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def sign(id: str, secret: str) -> str:

@@ -57,6 +57,8 @@ class SessionOptions(_Known):
     secret: a str, or a list of them: the first signs, any is accepted. key: the cookie's name.
     max_age: how long an unused session lives. absolute_max_age: how long a used one does, None for ever.
     touch_after: the expiry is pushed out at most this often; None is a tenth of max_age.
+    poll_interval: how often the sessions of open sockets are looked at where the store cannot tell of changes.
+    notify_changes: tell the other sockets of a session which keys were changed: rpc.session {"changed": [...]}.
     """
 
     secret: str | list[str] | None = None
@@ -64,6 +66,8 @@ class SessionOptions(_Known):
     max_age: Seconds = timedelta(days=30)
     absolute_max_age: Seconds | None = None
     touch_after: Seconds | None = None
+    poll_interval: Seconds = 3.0
+    notify_changes: bool = False
     cookie: CookieOptions = field(default_factory=CookieOptions)
 
     def _checked(self, name: str, value: object) -> object:
@@ -73,6 +77,10 @@ class SessionOptions(_Known):
             raise ValueError(f"key is the name of a cookie, not {value!r}")
         if name in ("max_age", "absolute_max_age", "touch_after") and (value is not None or name == "max_age"):
             return checked_span(name, value)
+        if name == "poll_interval" and not 0 < seconds(value) <= 3600:  # type: ignore[arg-type]  # it refuses others
+            raise ValueError(f"poll_interval is more than 0 and at most an hour, not {value!r}")
+        if name == "notify_changes" and not isinstance(value, bool):
+            raise TypeError(f"notify_changes is True or False, not {value!r}")
         if name == "cookie" and not isinstance(value, CookieOptions):
             raise TypeError("set the members of options.cookie, as options.cookie.secure = True")
         return value

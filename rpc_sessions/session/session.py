@@ -20,20 +20,26 @@ from rpc_sessions.request import Peer
 from rpc_sessions.session import merge, rotation
 from rpc_sessions.session.channels import Channels
 from rpc_sessions.session.claim import Claim
+from rpc_sessions.session.cookie import new_id
 from rpc_sessions.session.merge import Changes
+from rpc_sessions.session.moved import Moved
 from rpc_sessions.session.options import checked_span
 from rpc_sessions.session.stores.base import Record, Store
-from rpc_sessions.session.values import MAX_AGE, SessionValues
+from rpc_sessions.session.turns import step_back
+from rpc_sessions.session.values import CLIENT, MAX_AGE, SessionValues
 from rpc_sessions.types import Seconds
 
 if TYPE_CHECKING:
     from rpc_sessions.session.sessions import Sessions
 
+_LONGEST_AGENT = 300
+_A_WHILE = 0.1  # seconds; no log-in elsewhere reaches a browser in less
+
 
 class Session(SessionValues):
     """One caller's view of a session: a mapping of str to what JSON can hold, and its life in the store."""
 
-    __slots__ = ("__weakref__", "_gone", "_readonly", "_touch", "claim", "destroyed", "peer", "record", "sessions")
+    __slots__ = ("__weakref__", "_gone", "_readonly", "_touch", "_wrote", "claim", "destroyed", "peer", "record", "sessions")
 
     def __init__(self, sessions: Sessions, claim: Claim, peer: Peer, *, readonly: bool = False) -> None:
         super().__init__()
@@ -43,7 +49,9 @@ class Session(SessionValues):
         self.record: Record | None = None
         self.destroyed = False
         self._readonly = readonly
-        self._gone = self._touch = False
+        self._gone = ""  # what to tell those who write to it
+        self._touch = False
+        self._wrote = 0.0
 
     # -- what it is --------------------------------------------------------------------------------
 
@@ -93,18 +101,18 @@ class Session(SessionValues):
 
     def expiry(self, created: float) -> float:
         """When a session that is used now will end: seconds since the epoch."""
-        return self.sessions.expiry(created, self._idle())
+        return self.sessions.lifetimes.expiry(created, self._idle())
 
     def _idle(self) -> float:
         own = self.reserved(MAX_AGE)
-        return cast(float, own) if own else self.sessions.idle
+        return cast(float, own) if own else self.sessions.lifetimes.idle
 
     # -- reading and writing -----------------------------------------------------------------------
 
     async def load(self) -> Session:
         """Read again from the store; unsaved changes are dropped. SessionGone if a stored session is gone."""
         if self._gone:
-            raise SessionGone
+            raise SessionGone(self._gone)
         record = await self.sessions.fetch(self.claim)
         if record is None and self.record is not None:
             raise self.lost()
@@ -133,12 +141,21 @@ class Session(SessionValues):
 
         Values set behind a destroy() have no place to go, and save() says so.
         """
-        if not self._readonly and (not self.destroyed or self):
+        if not self._readonly and (not self._gone or self.changed):
             await self.save()
+        if self.claim.cookie == "set" and self._wrote + _A_WHILE < time.monotonic():
+            await self._check_cookie()
+
+    async def _check_cookie(self) -> None:
+        """A reply that leaves long after its save must not give the browser an id back that is dead by now."""
+        with suppress(Moved):
+            if await self.sessions.fetch(self.claim):
+                return
+        self.claim.cookie = ""
 
     async def insert(self, mine: Changes, user_id: str | None = None) -> None:
         """Store a new session; if another socket of this session was faster, merge with its record."""
-        if await self._try_insert(mine, user_id):
+        if await self.try_insert(mine, user_id):
             return
         await self.reread(mine)
         if user_id is None:
@@ -146,21 +163,26 @@ class Session(SessionValues):
         else:
             await rotation.rotate(self, user_id)
 
-    async def _try_insert(self, mine: Changes, user_id: str | None = None) -> bool:
+    async def try_insert(self, mine: Changes, user_id: str | None = None, *, anew: bool = False) -> bool:
+        """Store a new session, if anew under another id. False if there is one already."""
         # To the end, even if this call is cancelled: the store may have done it already.
-        return await self.sessions.to_the_end(self._insert_once(mine, user_id))
+        return await self.sessions.turns.to_the_end(self._insert_once(mine, user_id, anew=anew))
 
-    async def _insert_once(self, mine: Changes, user_id: str | None) -> bool:
-        async with self.sessions.turn(self.claim):
+    async def _insert_once(self, mine: Changes, user_id: str | None, *, anew: bool) -> bool:
+        async with self.sessions.turns.turn(self.claim):
             if not self.claim.may_insert:
                 return False
+            if self.claim.borrowed or anew:
+                self.sessions.moved(self.claim, new_id(), fresh=True)
             ticket = await self.ticket()
             now = time.time()
             record = Record(mine.apply(merge.EMPTY), now, self.expiry(now), user_id, self.sessions.token())
             if not await self.store.insert(self.claim.key, record):
                 self.claim.stored()
                 return False
-            self.took(record)
+            if not await self.sessions.leave_word(self.claim, guarded=bool(ticket)):
+                return False
+            self.took(record, self.peer)
             self.sessions.announce(self.claim, self.peer, ticket)
         return True
 
@@ -169,7 +191,10 @@ class Session(SessionValues):
         return await self.sessions.ticket_for(self.claim, self.peer, id or self.id)
 
     async def _commit(self, mine: Changes) -> None:
+        conflicts = 0
         while mine and not await self._swap(mine):
+            conflicts += 1
+            await step_back(conflicts)
             await self.reread(mine)
             mine = self.changes()  # as they are by now: on one key the last one wins, here too
 
@@ -180,7 +205,7 @@ class Session(SessionValues):
         record = self.next_record(base, mine.apply(base.data), base.user_id)
         if not await self.store.replace(self.claim.key, record, base):
             return False
-        self.took(record)
+        self.took(record, self.peer)
         self.claim.cookie = "set"
         return True
 
@@ -196,23 +221,36 @@ class Session(SessionValues):
         self.absorb(fresh.data, mine)
         self.took(fresh)
 
-    def took(self, record: Record | None) -> None:
-        """This record is what the store holds, as far as this view knows."""
+    def took(self, record: Record | None, by: Peer | None = None) -> None:
+        """This record is what the store holds, as far as this view knows. by: who wrote it, if it was us."""
         self.record = record
         self._touch = False
+        if by:
+            self._wrote = time.monotonic()
         if record is not None:
             self.committed(record.data)
-            self.sessions.saw(self.claim, record)
+            self.sessions.saw(self.claim, record, by)
+
+    def use_copy(self, record: Record) -> None:
+        """Take a record that was read a while ago. A save finds out if it is old, and merges."""
+        self.reset(record.data)
+        self.record = record
+
+    def look_back(self, before: Record | None) -> None:
+        """The session has moved to an id that this request does not have: read what was there, write nothing."""
+        self._gone = Moved.MESSAGE
+        if before is not None:
+            self.use_copy(before)
 
     def lost(self) -> SessionGone:
         """The session is gone: the error to raise."""
-        self._gone = True
+        self._gone = SessionGone.MESSAGE
         return SessionGone()
 
     def check_writable(self) -> None:
         """SessionGone, or RuntimeError in a call that promised to write nothing."""
         if self._gone:
-            raise SessionGone
+            raise SessionGone(self._gone)
         if self._readonly:
             raise RuntimeError('the session was opened with req.use("session", readonly=True)')
 
@@ -227,8 +265,8 @@ class Session(SessionValues):
         view.record = self.record
         try:
             result = await view._mutate(fn)
-        except SessionGone:
-            self._gone = True
+        except SessionGone as error:
+            self._gone = error.message
             raise
         if view.record is not None:
             self.absorb(view.record.data, self.changes())
@@ -236,12 +274,15 @@ class Session(SessionValues):
         return result
 
     async def _mutate(self, fn: Callable[[Session], object]) -> object:
+        conflicts = 0
         while True:
             result = fn(self)
             result = await result if inspect.isawaitable(result) else result
             mine = self.changes()
-            if not mine or await (self._swap(mine) if self.record else self._try_insert(mine)):
+            if not mine or await (self._swap(mine) if self.record else self.try_insert(mine)):
                 return result
+            conflicts += 1
+            await step_back(conflicts)
             fresh = await self.sessions.fetch(self.claim)
             if fresh is None:
                 raise SessionGone
@@ -254,7 +295,7 @@ class Session(SessionValues):
         """Push the expiry out: written at the next save or the end of the call, at most every ``touch_after``."""
         if self.record is not None and not self._readonly:
             pushed = self.expiry(self.record.created) - self.record.expires
-            self._touch = self.sessions.is_due(pushed, self._idle())
+            self._touch = self.sessions.lifetimes.is_due(pushed, self._idle())
 
     def update(self, *args: Any, **values: Any) -> None:  # Any: the overloads of a mapping's update
         """As a mapping's ``update``; without arguments, ``touch``."""
@@ -269,12 +310,13 @@ class Session(SessionValues):
             return
         self._touch = False
         expires = self.expiry(self.record.created)
-        if not await self.store.touch(self.claim.key, expires):
+        if await self.sessions.touch(self.claim, expires):
+            self.record = with_changes(self.record, expires=expires)
+            self.claim.cookie, self._wrote = "set", time.monotonic()
+            return
+        with suppress(Moved):  # to another id: it was touched by that
             if await self.sessions.fetch(self.claim) is None:
                 raise self.lost()
-            return  # it has moved to another id meanwhile, and was touched by that
-        self.record = with_changes(self.record, expires=expires)
-        self.claim.cookie = "set"
 
     async def regenerate(self, keep: bool = True) -> Session:
         """A new id, with the data or (keep=False) without; the old id is dead everywhere."""
@@ -287,29 +329,28 @@ class Session(SessionValues):
         """Log a user in, or (None) out; the data stays. Rotates the id, against session fixation."""
         if user_id is not None and (not isinstance(user_id, str) or not user_id):
             raise TypeError(f"a user id is a string, not {user_id!r}: use str(...)")
+        self.check_writable()
+        self._note_client(user_id)
         await rotation.rotate(self, user_id)
         return self
+
+    def _note_client(self, user_id: str | None) -> None:
+        """Keep where the user logs in from, for the list of their sessions."""
+        self.raw.pop(CLIENT, None)
+        if user_id is not None and self.peer.client_ip:
+            agent = self.peer.headers.get("User-Agent", "")[:_LONGEST_AGENT]
+            self.raw[CLIENT] = {"ip": self.peer.client_ip, "agent": agent}
 
     async def destroy(self) -> None:
         """Delete it. No later save brings it back; other sockets of the session are closed with 4401."""
         self.check_writable()
-        await self._delete()
+        await self.sessions.end_claim(self.claim, self.peer)
         self.reset(merge.EMPTY)
-        self.record, self._gone, self.destroyed = None, True, True
-        self.sessions.ended(self.claim, self.peer)
+        self.record, self._gone, self.destroyed = None, SessionGone.MESSAGE, True
         if self.peer.transport == "websocket" and self.peer.claim:
             anew = self.peer.claim  # this socket speaks for a new id: so must the browser
             with suppress(StoreUnavailable):  # or it learns of it with the first save
                 self.sessions.announce(anew, self.peer, await self.sessions.ticket_for(anew, self.peer, anew.id))
-
-    async def _delete(self) -> None:
-        """Delete the record, also one that is first stored, or moved to another id, at this moment."""
-        while True:
-            await self.sessions.settled(self.claim)
-            key = self.claim.key
-            await self.store.delete(key)
-            if not await self.sessions.settled(self.claim) and key == self.claim.key:
-                return
 
 
 def _datetime(seconds: float) -> datetime:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 from hashlib import sha256
 
 from rpc_sessions.session import merge
+from rpc_sessions.session.cookie import id_bytes, id_text
 from rpc_sessions.session.stores.base import Record, Store
+from rpc_sessions.session.values import TICKET
+from rpc_sessions.types import JSON
 
 LIFETIME = 30.0
 _SIZE = 32
@@ -24,12 +27,11 @@ _SIZE = 32
 async def issue(store: Store, id: str, browser_ids: list[str]) -> str:
     """A ticket for the session id, to be presented with the cookie of one of browser_ids."""
     pad = secrets.token_bytes(_SIZE)
-    data = merge.pack(
-        {"id": _crypt(pad, urlsafe_b64decode(id + "=")).hex(), "for": [_hash(old) for old in browser_ids]}
-    )
+    bound: list[JSON] = [_hash(old) for old in browser_ids]
+    data = merge.pack({TICKET: {"to": _crypt(pad, id_bytes(id)).hex(), "for": bound}})
     now = time.time()
     await store.insert(_key(pad), Record(data, now, now + LIFETIME, None, secrets.token_hex(8)))
-    return urlsafe_b64encode(pad).rstrip(b"=").decode()
+    return id_text(pad)
 
 
 async def redeem(store: Store, ticket: str, cookie_id: str | None) -> str | None:
@@ -38,15 +40,15 @@ async def redeem(store: Store, ticket: str, cookie_id: str | None) -> str | None
     record = await store.load(_key(pad)) if pad else None
     if pad is None or record is None or cookie_id is None:
         return None
-    data = merge.unpack(record.data)
-    bound, hidden = data.get("for"), data.get("id")
+    content = merge.unpack(record.data).get(TICKET)
+    bound, hidden = (content.get("for"), content.get("to")) if isinstance(content, dict) else (None, None)
     if not isinstance(bound, list) or not isinstance(hidden, str) or _hash(cookie_id) not in bound:
         return None
     # Two clients may have come this far; the swap lets one of them through.
     if not await store.replace(_key(pad), replace(record, expires=0.0, token=""), record):
         return None
     await store.delete(_key(pad))
-    return urlsafe_b64encode(_crypt(pad, bytes.fromhex(hidden))).rstrip(b"=").decode()
+    return id_text(_crypt(pad, bytes.fromhex(hidden)))
 
 
 def _pad(ticket: str) -> bytes | None:

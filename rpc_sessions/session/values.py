@@ -11,6 +11,9 @@ from rpc_sessions.types import JSON
 RESERVED = "rpc."
 CHANNELS = RESERVED + "channels"
 MAX_AGE = RESERVED + "max_age"
+CLIENT = RESERVED + "client"  # where the user logged in from
+TICKET = RESERVED + "ticket"  # of a record that is a ticket, not a session
+MOVED = RESERVED + "moved"  # of a record that says where a session has gone
 
 
 class SessionValues(MutableMapping[str, JSON]):

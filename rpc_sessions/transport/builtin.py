@@ -8,11 +8,13 @@ import tornado.web
 from tornado.routing import PathMatches, Rule
 
 from rpc_sessions import codec
+from rpc_sessions.actions import Method
 from rpc_sessions.errors import RPCError, StoreUnavailable
+from rpc_sessions.request import current_call
 from rpc_sessions.transport.context import Context
 from rpc_sessions.transport.cors import check_origin, preflight, put_headers
+from rpc_sessions.transport.endpoint import RPCHandler
 from rpc_sessions.transport.post import HTTPPeer, finish_json, is_json
-from rpc_sessions.transport.tornado_socket import RPCHandler
 
 CLIENT = Path(__file__).parent.parent / "client" / "index.js"
 
@@ -130,6 +132,17 @@ class MetricsHandler(ContextHandler):
         ]
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish("\n".join(lines) + "\n")
+
+
+def builtin_methods(context: Context) -> dict[str, Method]:
+    """The protocol's own methods, but ``rpc.cancel``, which is the dispatcher's."""
+
+    async def ticket() -> bool:
+        """Send the caller's socket another ticket: the first may be lost. False if its browser needs none."""
+        request, _ = current_call.get()
+        return await context.sessions.renew_ticket(request.peer)
+
+    return {"rpc.ticket": Method("rpc.ticket", ticket, (), frozenset())}
 
 
 def builtin_rules(context: Context) -> list[Rule]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from rpc_sessions.errors import StoreUnavailable
+from rpc_sessions.live.watch import Watcher
 from rpc_sessions.request import log
+from rpc_sessions.session.sweep import Sweep
 from rpc_sessions.types import seconds
 
 if TYPE_CHECKING:
     from rpc_sessions.transport.context import Context
 
 SWEEP_EVERY = 60.0
+TICK = 1.0
 
 
 class Timers:
@@ -28,16 +29,22 @@ class Timers:
         """Begin, unless it has begun."""
         if self._tasks:
             return
+        watcher = Watcher(context.sessions)
+        if context.uses_sessions:
+            self._repeat(seconds(context.sessions.options.poll_interval), watcher.look, at_once=True)
+            self._repeat(TICK, watcher.tick)
         interval, timeout = seconds(context.options.ping_interval), seconds(context.options.ping_timeout)
-        self._repeat(SWEEP_EVERY, lambda: _sweep(context))
+        self._repeat(SWEEP_EVERY, Sweep(context.sessions.store))
         if interval:
             self._repeat(min(interval, timeout or interval) / 4, lambda: _ping(context, interval, timeout))
 
-    def _repeat(self, every: float, function: Callable[[], Awaitable[None]]) -> None:
+    def _repeat(self, every: float, function: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
         async def run() -> None:
+            if at_once:
+                await _carefully(function)
             while True:
                 await asyncio.sleep(every)
-                await function()
+                await _carefully(function)
 
         self._tasks.append(asyncio.get_running_loop().create_task(run()))
 
@@ -50,16 +57,14 @@ class Timers:
                 await task
 
 
+async def _carefully(function: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await function()
+    except Exception:  # a store is anybody's: the next time comes all the same
+        log.exception("a timer failed")
+
+
 async def _ping(context: Context, interval: float, timeout: float) -> None:
     now = asyncio.get_running_loop().time()
     for connection in list(context.connections.values()):
         connection.keep_alive(now, interval, timeout)
-
-
-async def _sweep(context: Context) -> None:
-    try:
-        await context.sessions.store.current.gc(time.time())
-    except StoreUnavailable as error:
-        log.warning("expired sessions were not swept: %s", error)
-    except Exception:  # a store is anybody's: the next sweep comes all the same
-        log.exception("expired sessions were not swept")

@@ -11,7 +11,7 @@ from rpc_sessions.session.cookie import sign
 from tests.apps import SECRET, MakeServer, Site, serving
 from tests.http.browser import Browser
 from tests.session.steps import over_http, over_post, over_socket, put, session_server
-from tests.stores.doubles import WatchedStore
+from tests.stores.doubles import WatchedStore, session_at
 
 UNKNOWN = "U" * 43
 MALFORMED = {
@@ -93,7 +93,7 @@ async def test_a_signed_cookie_of_no_session_gets_a_new_id(make_server: MakeServ
         ids = await every_way(site, cookie)
         assert len(set(ids)) == 3
         assert brought not in ids
-        assert await store.inner.load(site.ss.session.key_for(brought)) is None
+        assert await session_at(store.inner, site.ss.session.key_for(brought)) is None
 
 
 @pytest.mark.gen_test

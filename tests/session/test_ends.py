@@ -10,7 +10,7 @@ from rpc_sessions import RPCError, Session, SessionGone
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser, set_cookies
 from tests.session.steps import Way, every_way, look, over_http, over_post, over_socket, put, session_server
-from tests.stores.doubles import WatchedStore
+from tests.stores.doubles import WatchedStore, session_at
 from tests.wire import Socket
 
 
@@ -35,7 +35,7 @@ async def test_a_destroyed_session_is_empty_and_cannot_be_written(way: Way, make
             await session.set_user_id("eve")
         with pytest.raises(SessionGone):
             await session.mutate(lambda session: session.update(b=1))
-        assert await store.inner.load(key) is None
+        assert await session_at(store.inner, key) is None
 
     store = WatchedStore()
     async with serving(session_server(make_server, store)) as site, way(site) as do:

@@ -12,7 +12,7 @@ import pytest
 from rpc_sessions import Session
 from tests.apps import MakeServer, serving
 from tests.session.steps import Way, every_way, look, session_server
-from tests.stores.doubles import WatchedStore
+from tests.stores.doubles import WatchedStore, session_at
 
 
 async def begin(session: Session) -> None:
@@ -43,7 +43,7 @@ async def test_the_id_changes_and_the_data_stays(way: Way, make_server: MakeServ
         ids = await do(rotations)
         assert len(set(ids)) == 6
         for id in ids[:-1]:
-            assert await store.inner.load(site.ss.session.key_for(id)) is None
+            assert await session_at(store.inner, site.ss.session.key_for(id)) is None
         assert await do(lambda session: (session.id, *look(session))) == (
             ids[-1], None, {"cart": [1], "unsaved": True}
         )  # fmt: skip
@@ -105,4 +105,4 @@ async def test_a_session_that_is_new_can_log_in_at_once(way: Way, make_server: M
     async with serving(session_server(make_server, store)) as site, way(site) as do:
         before = await do(log_in)
         assert await do(look) == ("ada", {})
-        assert await store.inner.load(site.ss.session.key_for(before)) is None
+        assert await session_at(store.inner, site.ss.session.key_for(before)) is None

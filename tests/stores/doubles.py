@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from rpc_sessions import Record, Store, StoreUnavailable
 from rpc_sessions.session.stores.memory import MemoryStore
+from rpc_sessions.session.values import MOVED
 
 READS = ("load",)
 WRITES = ("insert", "replace", "touch", "delete")
@@ -18,11 +19,12 @@ class WatchedStore:
 
     fail_after: so many more requests succeed, then none; None: no end to them.
     slow: seconds before a method does its work. late: seconds until its caller hears of it.
-    before: run once, by name of method, before its work.
+    before: run once, by name of method, before its work. shared: other processes are taken to write to it.
     """
 
-    def __init__(self, inner: Store | None = None) -> None:
+    def __init__(self, inner: Store | None = None, *, shared: bool = False) -> None:
         self.inner = inner or MemoryStore()
+        self.shared = shared
         self.calls: list[str] = []
         self.keys_asked: list[str] = []
         self.down = False
@@ -91,3 +93,9 @@ class WatchedStore:
 
     async def close(self) -> None:
         await self.inner.close()
+
+
+async def session_at(store: Store, key: str) -> Record | None:
+    """The session that is stored under a key. A note of where one has gone is none."""
+    record = await store.load(key)
+    return None if record is None or MOVED in record.data else record

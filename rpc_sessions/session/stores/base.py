@@ -28,7 +28,11 @@ class Record:
 
 
 class Store(Protocol):
-    """Where sessions live. A record whose ``expires`` has passed is not there, swept or not."""
+    """Where sessions live. A record whose ``expires`` has passed is not there, swept or not.
+
+    A store may also have ``plain_ids = True``: its keys are the session ids themselves, for formats that
+    demand it; and ``shared = False``: only this process writes to it.
+    """
 
     async def load(self, key: str) -> Record | None:
         """The record, or None if there is none."""
@@ -54,6 +58,19 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and timers. The store is not used afterwards."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """A store that tells what other processes do to its sessions."""
+
+    def watch(self) -> AsyncIterator[str | None]:
+        """The key of each record that is inserted, replaced or deleted from now on, by whomever.
+
+        None: something may have been missed, so look at every session. It comes first, once all that
+        happens from then on is told, and again after a connection was lost. The iterator ends at once
+        where this backend cannot tell (then sessions are polled); StoreUnavailable while it is away.
+        """
 
 
 @runtime_checkable

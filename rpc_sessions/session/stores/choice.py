@@ -46,6 +46,16 @@ class StoreChoice:
         assert self._store is not None
         return self._store
 
+    @property
+    def plain_ids(self) -> bool:
+        """Whether the keys of the store are the session ids themselves."""
+        return bool(getattr(self.current, "plain_ids", False))
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write to the store."""
+        return bool(getattr(self.current, "shared", True))
+
 
 def _named_store(name: str, options: dict[str, object]) -> Store:
     found = {point.name: point for point in entry_points(group=GROUP)}

@@ -17,6 +17,8 @@ class MemoryStore:
     a flood of visitors must not log out those who are here.
     """
 
+    shared = False
+
     def __init__(self, max_sessions: int = 100_000) -> None:
         if max_sessions < 1:
             raise ValueError("max_sessions is at least 1")
@@ -31,7 +33,8 @@ class MemoryStore:
         if await self.load(key):
             return False
         if len(self._records) >= self._max_sessions and not await self.gc(time.time()):
-            raise StoreUnavailable(f"The memory store is full: max_sessions={self._max_sessions}")
+            full = OverflowError(f"all of max_sessions={self._max_sessions} are alive")
+            raise StoreUnavailable("Session store full") from full
         self._records[key] = record
         return True
 

@@ -1,0 +1,60 @@
+"""Work on a session that must not meet itself: one at a time, and to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from rpc_sessions.session.claim import Claim
+
+T = TypeVar("T")
+_FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.1  # seconds
+
+
+async def step_back(conflicts: int) -> None:
+    """Wait a random while after a compare-and-swap that failed, longer with each: so many writers make room."""
+    if conflicts > 1:
+        await asyncio.sleep(random.random() * min(_FIRST_WAIT * 2**conflicts, _LONGEST_WAIT))
+
+
+class Turns:
+    """Who is storing a session for the first time, moving or ending it, in this process."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, asyncio.Event] = {}
+        self._unfinished: set[object] = set()
+
+    @asynccontextmanager
+    async def turn(self, claim: Claim) -> AsyncIterator[None]:
+        """Nobody else in this process stores the session for the first time, moves or ends it meanwhile."""
+        await self.settled(claim)
+        key, done = claim.key, asyncio.Event()
+        self._taken[key] = done
+        try:
+            yield
+        finally:
+            del self._taken[key]
+            done.set()
+
+    async def settled(self, claim: Claim) -> bool:
+        """Wait until nobody has the turn. True if there was something to wait for."""
+        waited = False
+        while done := self._taken.get(claim.key):
+            await done.wait()
+            waited = True
+        return waited
+
+    async def to_the_end(self, work: Coroutine[None, None, T]) -> T:
+        """Await work that goes on when the caller is cancelled."""
+        task = asyncio.ensure_future(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Future[T]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever was cancelled does not ask for it: that is no fault to log
