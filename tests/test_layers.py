@@ -25,14 +25,30 @@ LAYERS = [
     {"testing", "cli", "__main__"},
 ]
 
-TORNADO = ("transport", "server", "testing")
+# Where a package that is always there may be imported.
+PACKAGES = {
+    "tornado": ("transport", "server", "testing"),
+    "click": ("cli",),
+}
 # Where a driver may be imported, in functions only: nobody pays who does not use it.
 DRIVERS = {
-    "pymongo": ("session.stores.mongodb",),
-    "bson": ("session.stores.mongodb",),
+    "pymongo": ("session.stores.mongodb", "session.stores.mongodb_watch"),
+    "bson": ("session.stores.mongodb", "session.stores.mongodb_express"),
     "motor": ("session.stores.mongodb",),
-    "redis": ("session.stores.redis", "session.stores.redis_client", "live"),
-    "sqlalchemy": ("session.stores.sql", "session.stores.sql_table"),
+    "redis": (
+        "session.stores.redis",
+        "session.stores.redis_client",
+        "session.stores.redis_connection",
+        "session.stores.redis_watch",
+        "live",
+    ),
+    "sqlalchemy": (
+        "session.stores.sql",
+        "session.stores.sql_engine",
+        "session.stores.sql_table",
+        "session.stores.postgresql_listen",
+        "session.stores.postgresql_notify",
+    ),
     "aiosqlite": ("session.stores.sql",),
     "asyncpg": ("session.stores.sql",),
     "asyncmy": ("session.stores.sql",),
@@ -168,8 +184,13 @@ def cycles(modules: set[str], imports: list[Import]) -> list[str]:
     return [cycle for module in sorted(modules) for cycle in walk(module, ())]
 
 
-def tornado_elsewhere(modules: set[str], imports: list[Import]) -> list[str]:
-    return [str(each) for each in imports if under(each.target, ["/tornado"]) and not under(each.importer, TORNADO)]
+def packages_elsewhere(modules: set[str], imports: list[Import]) -> list[str]:
+    return [
+        f"{each}: only {', '.join(places)} may"
+        for each in imports
+        for name, places in PACKAGES.items()
+        if under(each.target, [f"/{name}"]) and not under(each.importer, places)
+    ]
 
 
 def drivers_elsewhere(modules: set[str], imports: list[Import]) -> list[str]:
@@ -197,7 +218,7 @@ RULES: list[Rule] = [
     unplaced,
     upward,
     cycles,
-    tornado_elsewhere,
+    packages_elsewhere,
     drivers_elsewhere,
     session_in_dispatcher,
     from_the_top,
@@ -228,8 +249,9 @@ BAD: list[tuple[Rule, dict[str, str]]] = [
     (upward, {"request.py": "from .session import session", "session/session.py": ""}),
     (cycles, {"actions.py": "from . import middleware", "middleware.py": "from .actions import x"}),
     (cycles, {"codec.py": "import rpc_sessions.params", "params.py": "def f(): from .codec import x"}),
-    (tornado_elsewhere, {"dispatcher.py": "import tornado.web"}),
-    (tornado_elsewhere, {"live/bus.py": "class A:\n    from tornado import ioloop"}),
+    (packages_elsewhere, {"dispatcher.py": "import tornado.web"}),
+    (packages_elsewhere, {"live/bus.py": "class A:\n    from tornado import ioloop"}),
+    (packages_elsewhere, {"session/devices.py": "def f():\n    import click"}),
     (drivers_elsewhere, {"session/stores/redis.py": "import redis.asyncio"}),
     (drivers_elsewhere, {"session/stores/mongodb.py": "try:\n    import pymongo\nexcept ImportError: pass"}),
     (drivers_elsewhere, {"live/bus.py": "def f():\n    import pymongo"}),
@@ -247,7 +269,7 @@ GOOD = {
     "session/cookie.py": "from ..codec import y",
     "session/stores/mongodb.py": "def f():\n    import pymongo\n    from motor.motor_asyncio import x",
     "server.py": "import tornado.web\nfrom .session import cookie",
-    "cli/new.py": "from rpc_sessions.server import Server",
+    "cli/new.py": "import click\nfrom rpc_sessions.server import Server",
 }
 
 

@@ -65,6 +65,7 @@ def test_the_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:
     run(python, "-m", "pip", "check")
     output = run(python, "-W", "error", "-c", PROBE, cwd=tmp_path)
     assert output.strip() == version()
+    assert "my_db" in run(python.with_name("rpc-sessions"), "new", "store", "my_db", cwd=tmp_path)
 
 
 def version() -> str:

@@ -1,0 +1,1 @@
+"""The command ``rpc-sessions``: main.py, and a module for each group of commands."""

@@ -1,0 +1,41 @@
+"""The sessions of an application, opened for one command and closed after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+
+from rpc_sessions.cli.application import find_server
+from rpc_sessions.cli.text import one_line
+from rpc_sessions.errors import ConfigError, StoreUnavailable
+from rpc_sessions.session.sessions import Sessions
+from rpc_sessions.session.stores.memory import MemoryStore
+
+T = TypeVar("T")
+
+
+def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
+    """Do work on the sessions of an application, in a loop of its own.
+
+    ConfigError if there is no such application, or if its sessions are in its process alone;
+    click.ClickException, which names the store and the cause, if the store is away.
+    """
+    sessions = find_server(app).session
+    sessions.start()  # lifetimes: when a session was last used follows from them
+    if isinstance(sessions.store.current, MemoryStore):
+        raise ConfigError(f"the sessions of {app} are in its server's memory, where no other program sees them")
+    try:
+        return asyncio.run(_closing(sessions, work))
+    except StoreUnavailable as error:
+        cause = error.cause.split("\n")[0] if error.__cause__ else error.message
+        raise click.ClickException(one_line(f"the {sessions.store.name} store is unavailable: {cause}")) from error
+
+
+async def _closing(sessions: Sessions, work: Callable[[Sessions], Awaitable[T]]) -> T:
+    try:
+        return await work(sessions)
+    finally:
+        await sessions.store.current.close()
