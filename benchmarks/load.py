@@ -9,6 +9,8 @@ import os
 import select
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
 
@@ -86,18 +88,28 @@ class Load:
     lanes: dict[int, Lane] = field(default_factory=dict)
 
     def measure(self, server_pid: int, seconds: float, warm_up: float = 0.5) -> Result:
+        with self.connected():
+            return self.run(server_pid, seconds, warm_up)
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
         lanes = [Lane(self.job, self.depth) for _ in range(self.connections)]
         self.lanes = {lane.client.sock.fileno(): lane for lane in lanes}
+        try:
+            yield
+        finally:
+            for lane in lanes:
+                lane.client.close()
+
+    def run(self, server_pid: int, seconds: float, warm_up: float = 0.5) -> Result:
         gc.disable()  # a pause of the load would be counted as the server's
         try:
-            for lane in lanes:
+            for lane in self.lanes.values():
                 lane.start()
             self._run(warm_up)
             return self._timed(server_pid, seconds)
         finally:
             gc.enable()
-            for lane in lanes:
-                lane.client.close()
 
     def _timed(self, server_pid: int, seconds: float) -> Result:
         wall, load, server = time.perf_counter(), time.process_time(), cpu_seconds(server_pid)

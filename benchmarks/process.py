@@ -43,6 +43,18 @@ def free_port() -> int:
         return port
 
 
+def wait_listening(process: "subprocess.Popen[bytes]", port: int, seconds: float = 15) -> None:
+    """Until a connection is taken."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 def wait_ready(process: "subprocess.Popen[bytes]", job: Job, seconds: float = 15) -> None:
     """Until a call is answered, rightly."""
     end = time.monotonic() + seconds

@@ -9,7 +9,6 @@ from pathlib import Path
 from .servers import Peer, versions
 
 README = Path(__file__).parent / "README.md"
-BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
 
 def machine() -> str:
@@ -30,7 +29,9 @@ def node_itself() -> list[tuple[str, str]]:
     return [("Node", subprocess.check_output(["node", "--version"], text=True).strip())]
 
 
-def write(text: str) -> None:
-    before, _, rest = README.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+def write(text: str, mark: str = "table") -> None:
+    """Put a text between ``<!-- mark -->`` and ``<!-- /mark -->`` of the README."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, _, rest = README.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    README.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

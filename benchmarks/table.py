@@ -14,9 +14,14 @@ Rounds = dict[tuple[str, int], list[Result]]  # by peer and depth, one result a 
 
 def table(rounds: Rounds, memory: dict[str, float]) -> str:
     keys = sorted(rounds, key=lambda key: key[1])  # by depth, the peers as they were named
-    rows = [HEAD, ["---"] + ["---:"] * (len(HEAD) - 1)]
-    rows += [row(rounds, peer, depth, memory.get(peer)) for peer, depth in keys]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in aligned(rows))
+    return table_of([HEAD, *(row(rounds, peer, depth, memory.get(peer)) for peer, depth in keys)])
+
+
+def table_of(rows: list[list[str]]) -> str:
+    """A table of Markdown; the first row is its head."""
+    head, *body = rows
+    lines = aligned([head, ["---"] + ["---:"] * (len(head) - 1), *body])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def row(rounds: Rounds, peer: str, depth: int, memory: float | None) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +33,12 @@ class Method:
         self.layers = layers
         self.plan = Plan(action)
 
-    async def run(self, req: Request, res: Response) -> object:
-        """What the action returns; RPCError, or whatever the chain raises."""
+    def run(self, req: Request, res: Response) -> Awaitable[object]:
+        """To be awaited: what the action returns; RPCError, at once too, or whatever the chain raises."""
         if not self.layers:
-            return await self.plan.call(req.params)
-        return await run_chain(self.layers, req, res, lambda: self.plan.call(req.params))
+            called: Awaitable[object] = self.plan.call(req.params)
+            return called
+        return run_chain(self.layers, req, res, lambda: self.plan.call(req.params))
 
 
 class _Use(NamedTuple):

@@ -42,7 +42,8 @@ def decode(text: str | bytes) -> JSON:
     """The value of a JSON text. ParseError (-32700) if it is not strict JSON or nests deeper than 64."""
     try:
         value: JSON = _decode(text)
-        _check_depth(text, value)
+        if may_be_deep(text) and _depth(value) > MAX_DEPTH:
+            raise RecursionError
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
         raise ParseError(f"Parse error: {_reason(error)}") from error
     return value
@@ -54,13 +55,12 @@ def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _check_depth(text: str | bytes, value: JSON) -> None:
-    """Counting brackets is done in C; only a text with many of them is walked."""
+def may_be_deep(text: str | bytes) -> bool:
+    """Whether a text has brackets enough to nest too deeply. They are counted in C; a value is walked in Python."""
     if len(text) <= 2 * MAX_DEPTH:
-        return
+        return False
     brackets = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
-    if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise RecursionError
+    return brackets > MAX_DEPTH
 
 
 def _depth(value: JSON) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from rpc_sessions.loops import RunningLoop
 from rpc_sessions.request import Response
 
 
@@ -15,7 +16,8 @@ class Deadlines:
         self._expire = expire
         self._ends: dict[Response, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        self._loop = RunningLoop()
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -25,17 +27,17 @@ class Deadlines:
 
     def add(self, res: Response, span: float) -> None:
         """Watch a call for ``span`` seconds."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop()
         self._ends[res] = end = loop.time() + span
-        if self._timer is None or self._loop is not loop:  # jobs may call asyncio.run(ss.rpc(...)) again and again
-            self._loop, self._timer = loop, loop.call_at(end, self._check)
+        if self._timer is None or self._timer_loop is not loop:
+            self._timer_loop, self._timer = loop, loop.call_at(end, self._check)
 
     def remove(self, res: Response) -> None:
         """The call has ended. The timer stays: cancelling it would cost more than its one idle run."""
         self._ends.pop(res, None)
 
     def _check(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop()
         self._timer = None
         late = [res for res, end in self._ends.items() if end <= loop.time()]
         for res in late:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from rpc_sessions import protocol
 from rpc_sessions.actions import Method
 from rpc_sessions.batch import Batch, Item, Reply, Settled
+from rpc_sessions.crew import Crew
 from rpc_sessions.deadlines import Deadlines
 from rpc_sessions.errors import (
     Busy,
@@ -50,6 +51,7 @@ class Dispatcher:
         self._options = options
         self._deadline = seconds(options.call_deadline)
         self._deadlines = Deadlines(self._too_late)
+        self._crew = Crew(self._run)
         self._deliver: Callable[[Response], None] = self._send
 
     @property
@@ -100,12 +102,12 @@ class Dispatcher:
                 settled()
             return
         assert isinstance(call, Call)
-        req = Request(peer, call.method, call.params, call.id, call.notification)
+        req = Request(peer, call.method, call.params, call.answer_id, call.notification)
         res = Response(req, self._deliver, reply, settled)
         self.started += 1
         peer.running.add(res)
         self._deadlines.add(res, self._deadline)
-        res.task = asyncio.get_running_loop().create_task(self._run(self.methods[call.method], req, res))
+        self._crew.add(self.methods[call.method], res)
 
     def _refusal(self, call: Item, peer: Peer) -> bytes | None:
         """The answer to what needs no running: an invalid call, one too many, ``rpc.cancel``."""
@@ -114,18 +116,19 @@ class Dispatcher:
         if call.method == "rpc.cancel":
             return self._cancel(call, peer)
         if call.method not in self.methods:
-            return self._error(MethodNotFound(), call.id)
+            return self._error(MethodNotFound(), call.answer_id)
         if self.free(peer) <= 0:
-            return self._error(Busy(), call.id)
+            return self._error(Busy(), call.answer_id)
         if self.draining:
-            return self._error(Busy(SHUTTING_DOWN), call.id)
+            return self._error(Busy(SHUTTING_DOWN), call.answer_id)
         return None
 
     def free(self, peer: Peer) -> int:
         """How many more calls the peer may begin now."""
         return self._options.calls_in_flight - len(peer.running)
 
-    async def _run(self, method: Method, req: Request, res: Response) -> None:
+    async def _run(self, method: Method, res: Response) -> None:
+        req = res.request
         current_call.set((req, res))
         try:
             value = await method.run(req, res)
@@ -152,9 +155,10 @@ class Dispatcher:
 
     def _stop(self, res: Response) -> None:
         """Cancel a call that has been answered, or needs no answer. Once: its cleaning up is not interrupted."""
-        if res.task and not res.task.cancelling():
-            # A task that is cancelled before its first step never enters _run, nor its finally.
-            res.task.add_done_callback(lambda _: self._over(res))
+        if res.task is None:
+            if self._crew.remove(res):
+                self._over(res)
+        elif not res.task.cancelling():
             res.task.cancel()
 
     def _end(self, res: Response, error: RPCError) -> None:
@@ -218,12 +222,12 @@ class Dispatcher:
         """``rpc.cancel {"id": ...}``: true if a call with that id was under way on this connection."""
         params = call.params if isinstance(call.params, dict) else {}
         if set(params) != {"id"}:
-            return self._error(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.id)
+            return self._error(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.answer_id)
         wanted = params["id"]
         found = [res for res in peer.running if _has_id(res.request, wanted)]
         for res in found:
             self._end(res, Cancelled())
-        return protocol.result_text(bool(found), call.id)
+        return protocol.result_text(bool(found), call.answer_id)
 
     def hang_up(self, peer: Peer) -> None:
         """The peer is gone: its calls end, unanswered."""

@@ -14,6 +14,7 @@ from rpc_sessions.types import JSON, Action, Params
 Convert = Callable[[JSON], object]
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_PLAIN = (str, int, bool)
 _UNTYPED = (Any, object, inspect.Parameter.empty)
 
 
@@ -25,8 +26,8 @@ class Plan:
     """
 
     __slots__ = (
-        "_accepted", "_action", "_least", "_most", "_names", "_only_named", "_only_positional", "_required", "_rest",
-        "_rest_named", "types",
+        "_accepted", "_action", "_least", "_most", "_names", "_only_named", "_only_positional", "_plain", "_required",
+        "_rest", "_rest_named", "types",
     )  # fmt: skip
 
     def __init__(self, action: Action) -> None:
@@ -36,6 +37,8 @@ class Plan:
         positional = [p for p in parameters if p.kind in _POSITIONAL]
         self.types = _checks(action, parameters)
         self._names = tuple(p.name for p in positional)
+        hints = get_type_hints(action, include_extras=True)
+        self._plain = tuple(hints.get(name) if hints.get(name) in _PLAIN else None for name in self._names)
         self._accepted = frozenset(p.name for p in parameters if p.kind in _NAMED)
         self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
         self._rest_named = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), "")
@@ -52,9 +55,16 @@ class Plan:
         if type(params) is list:
             if not self._least <= len(params) <= self._most:
                 raise InvalidParams(f"Invalid params: {self._expected()}, got {len(params)}")
-            return self._action(*(self._convert_list(params) if self.types else params))
+            return self._action(*(params if self._fit(params) else self._convert_list(params)))
         assert isinstance(params, dict)
         return self._by_name(params)
+
+    def _fit(self, params: list[JSON]) -> bool:
+        """Whether the params are what the commonest annotations, plain types, say: then there is nothing to convert."""
+        for type_, value in zip(self._plain, params, strict=False):
+            if type(value) is not type_:  # exactly: True is no int
+                return not self.types
+        return len(params) <= len(self._plain) or not self.types
 
     def _convert_list(self, params: list[JSON]) -> list[object]:
         names = (*self._names, *(self._rest for _ in params[len(self._names) :]))
@@ -105,10 +115,4 @@ def _check(type_: Any) -> Convert:
     """A function that converts, or raises msgspec.ValidationError. Unknown types fail here, at start."""
     msgspec.json.Decoder(type_)  # raises TypeError for what msgspec cannot check
 
-    def convert(value: JSON) -> object:
-        # The commonest case, a plain str or int, needs no look at all. Exact: True is no int.
-        return value if type(value) is type_ else msgspec.convert(value, type_)
-
-    if type_ in (str, int, bool, type(None)):
-        return convert
     return lambda value: msgspec.convert(value, type_)

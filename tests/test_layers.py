@@ -17,8 +17,8 @@ PACKAGE = Path(__file__).parent.parent / "rpc_sessions"
 # From the lowest to the highest. A name stands for the module and for all below it: live, live.bus.
 LAYERS = [
     {"errors", "types"},
-    {"codec", "protocol", "params", "options", "request"},
-    {"modules", "middleware", "actions", "batch", "deadlines", "session"},
+    {"codec", "protocol", "loops", "params", "options", "request"},
+    {"modules", "middleware", "actions", "batch", "crew", "deadlines", "session"},
     {"dispatcher"},
     {"live", "transport"},
     {"server"},

@@ -1,4 +1,4 @@
-"""The server of this repository: `python -m benchmarks.peers.rpc_sessions_app PORT [transport]`."""
+"""The server of this repository: `python -m benchmarks.peers.rpc_sessions_app PORT [TRANSPORT [STORE URL]]`."""
 
 import logging
 import sys
@@ -10,6 +10,8 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)  # as for the peers: a line a connection is not what is measured
     ss = Server(Path(__file__).parent)
     ss.session.options.secret = "only for benchmarks on 127.0.0.1"
-    if len(sys.argv) > 2:
-        ss.options.transport = sys.argv[2]
-    ss.run(port=int(sys.argv[1]))
+    port, transport, store, url = (*sys.argv[1:], *["auto", "memory", ""][len(sys.argv) - 2 :])
+    ss.options.transport = transport
+    if url:
+        ss.session.store.use(store, **{"uri" if store == "mongodb" else "url": url})
+    ss.run(port=int(port))

@@ -1,0 +1,155 @@
+"""A call has a task and a context of its own, as far as it can see, however few tasks there are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rpc_sessions import RPCError
+from tests.apps import MakeServer, serving
+from tests.logs import Logs
+from tests.wire import Socket, connect, notification, request, result_of
+
+MODULE = """
+    import asyncio
+    from contextvars import ContextVar
+
+    here = ContextVar("here", default="nobody")
+
+    def actions(req, res, ss):
+        async def quick(value):
+            return value
+
+        async def marked(name, wait=0.0):
+            before = here.get()
+            here.set(name)
+            if wait:
+                await asyncio.sleep(wait)
+            return [before, here.get(), req.id]
+
+        async def task():
+            mine = asyncio.current_task()
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(0))
+            return mine is asyncio.current_task()
+
+        async def late():
+            try:
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(5)
+            except TimeoutError:
+                return "late"
+
+        async def group():
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails())
+                    await asyncio.sleep(5)
+            except ExceptionGroup:
+                return "failed"
+
+        async def fails():
+            raise ValueError
+
+        async def cancels_itself(wait=None):
+            asyncio.current_task().cancel()
+            if wait is not None:
+                await asyncio.sleep(wait)
+            return "here"
+
+        async def waits(seconds):
+            try:
+                await asyncio.sleep(seconds)
+            except asyncio.CancelledError:
+                ss.api.cancelled.append(req.id)
+                await asyncio.sleep(0.01)
+                ss.api.cleaned.append(req.id)
+                raise
+            return seconds
+
+        return [quick, marked, task, late, group, cancels_itself, waits]
+"""
+
+
+async def together(socket: Socket, *calls: tuple[Any, ...]) -> list[Any]:
+    """The outcomes of calls that arrive in one read: results, and codes of errors."""
+    texts = [request(f"t.{method}", params, id) for id, (method, *params) in enumerate(calls)]
+    async with asyncio.timeout(5):
+        await socket.send("[" + ",".join(texts) + "]")
+        replies = await socket.reply()
+    outcomes = {reply["id"]: reply.get("result", reply.get("error", {}).get("code")) for reply in replies}
+    return [outcomes[id] for id in range(len(calls))]
+
+
+@pytest.mark.gen_test
+async def test_what_a_call_puts_into_its_context_is_seen_by_no_other(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        calls = [("marked", "a"), ("marked", "b", 0.02), ("marked", "c"), ("marked", "d", 0.01), ("marked", "e")]
+        assert await together(socket, *calls) == [["nobody", call[1], id] for id, call in enumerate(calls)]
+        assert await socket.result("t.marked", "f") == ["nobody", "f", 1]
+
+
+@pytest.mark.gen_test
+async def test_timeouts_and_task_groups_work_in_any_call(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        calls = [("quick", 1), ("task",), ("quick", 2), ("late",), ("group",), ("task",), ("quick", 3)]
+        assert await together(socket, *calls) == [1, True, 2, "late", "failed", True, 3]
+
+
+@pytest.mark.gen_test
+async def test_a_call_that_cancels_itself_harms_no_other(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        calls = [("cancels_itself",), ("waits", 0.01), ("cancels_itself", 0), ("waits", 0.02), ("quick", 1)]
+        ss = site.ss
+        ss.api.cancelled, ss.api.cleaned = [], []
+        assert await together(socket, *calls) == ["here", 0.01, -32603, 0.02, 1]
+        assert ss.api.cancelled == []
+
+
+@pytest.mark.gen_test
+async def test_a_call_that_is_cancelled_is_cancelled_once_and_alone(make_server: MakeServer, logs: Logs) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        ss = site.ss
+        ss.api.cancelled, ss.api.cleaned = [], []
+        for id in (7, 8, 9):
+            await socket.send(request("t.waits", [0.2], id))
+        await asyncio.sleep(0.05)
+        await socket.send(notification("rpc.cancel", {"id": 8}))
+        await socket.send(notification("rpc.cancel", {"id": 8}))
+        replies = [await socket.reply() for _ in range(3)]
+        with pytest.raises(RPCError, match="Cancelled"):
+            result_of(replies[0])
+        assert [reply["id"] for reply in replies] == [8, 7, 9]
+        assert (ss.api.cancelled, ss.api.cleaned) == ([8], [8])
+
+
+@pytest.mark.gen_test
+async def test_calls_that_have_not_begun_when_their_client_leaves_never_begin(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site:
+        dispatcher = site.ss._ready().dispatcher
+        async with connect(site) as socket:
+            assert await socket.result("t.quick", 1) == 1
+            [connection] = site.ss._connections.values()
+            started = dispatcher.started
+            for id in range(5):
+                dispatcher.receive(request("t.waits", [5], id).encode(), connection)
+            assert dispatcher.running == 5
+            connection.abort()
+            dispatcher.hang_up(connection)
+            assert dispatcher.running == 0
+            assert dispatcher.started == started + 5
+
+
+@pytest.mark.gen_test
+async def test_thousands_of_calls_leave_no_task_behind(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        await socket.result("t.quick", 1)
+        before = len(asyncio.all_tasks())
+        for _ in range(100):
+            await together(socket, *[("quick", 1), ("marked", "a", 0.001)] * 15)
+        await asyncio.sleep(0.05)
+        assert len(asyncio.all_tasks()) <= before
+        assert site.ss._ready().dispatcher.running == 0
