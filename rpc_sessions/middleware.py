@@ -13,7 +13,7 @@ from pathlib import Path
 from rpc_sessions.errors import ChainError, ConfigError
 from rpc_sessions.modules import load_module, module_files
 from rpc_sessions.request import Request, Response, log
-from rpc_sessions.types import Middleware, MiddlewareFactory
+from rpc_sessions.types import Middleware, MiddlewareFactory, Next
 
 Last = Callable[[], Awaitable[object]]
 
@@ -22,10 +22,44 @@ async def run_chain(layers: Sequence[Middleware], req: Request, res: Response, l
     """Run the layers in order and ``last`` behind them; what ``last`` returned, or None if it did not run."""
     if not layers:
         return await last()
+    if isinstance(layers[0], Bracket):
+        return await _bracketed(layers[0], layers[1:], req, res, last)
     following = _Next(layers, req, res, last)
     await layers[0](req, res, following)
     following.check()
     return following.value
+
+
+class Bracket:
+    """A layer that does something before and after the rest, and never keeps it from running.
+
+    It has nothing to be watched for, and often nothing to wait for: a chain of it costs half as much.
+    """
+
+    def enter(self, req: Request, res: Response) -> Awaitable[None] | None:
+        """Before the rest; to be awaited, if it is not done at once."""
+        raise NotImplementedError
+
+    def leave(self, req: Request, res: Response) -> Awaitable[None] | None:
+        """After the rest, unless that raised; to be awaited, if it is not done at once."""
+        raise NotImplementedError
+
+    async def __call__(self, req: Request, res: Response, next: Next) -> None:
+        """As any middleware."""
+        if (entering := self.enter(req, res)) is not None:
+            await entering
+        await next()
+        if (leaving := self.leave(req, res)) is not None:
+            await leaving
+
+
+async def _bracketed(layer: Bracket, rest: Sequence[Middleware], req: Request, res: Response, last: Last) -> object:
+    if (entering := layer.enter(req, res)) is not None:
+        await entering
+    value = await (run_chain(rest, req, res, last) if rest else last())
+    if (leaving := layer.leave(req, res)) is not None:
+        await leaving
+    return value
 
 
 class _Next:

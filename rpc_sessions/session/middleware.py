@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from rpc_sessions.errors import ConfigError
+from rpc_sessions.middleware import Bracket
 from rpc_sessions.request import Request, Response
-from rpc_sessions.types import Middleware, Next, Seconds, seconds
+from rpc_sessions.types import Seconds, seconds
 
 if TYPE_CHECKING:
     from rpc_sessions.session.sessions import Sessions
 
 
-def session_layer(
-    sessions: Sessions, *, autosave: bool = False, readonly: bool = False, max_age: Seconds = 0
-) -> Middleware:
+class SessionLayer(Bracket):
     """The layer of ``req.use("session", ...)``.
 
     autosave: save after the action over WebSocket too; over HTTP that is always so. readonly: never
     write, not even a touch. max_age: a copy that was read at most so long ago will do, where a socket of the
-    session is open; a save merges all the same. An exception that leaves the action is passed on, and nothing is saved.
+    session is open; a save merges all the same. An exception that leaves the action is passed on, and
+    nothing is saved.
     """
-    if autosave and readonly:
-        raise ConfigError("autosave and readonly exclude each other")
-    copies = _checked(max_age)
 
-    async def session(req: Request, res: Response, next: Next) -> None:
-        if req.has_session:  # used twice in one chain: one session
-            await next()
-            return
-        req.session = await sessions.open(req.peer, readonly=readonly, max_age=copies)
-        await next()
-        if autosave or req.transport == "http":
-            await req.session.autosave()
-        else:
-            await req.session.write_touch()
+    def __init__(
+        self, sessions: Sessions, *, autosave: bool = False, readonly: bool = False, max_age: Seconds = 0
+    ) -> None:
+        if autosave and readonly:
+            raise ConfigError("autosave and readonly exclude each other")
+        self._sessions = sessions
+        self._autosave = autosave
+        self._readonly = readonly
+        self._max_age = _checked(max_age)
 
-    return session
+    def enter(self, req: Request, res: Response) -> Awaitable[None] | None:
+        if req.has_session:  # used twice in one chain: one session, which the first looks after
+            return None
+        session = self._sessions.open_now(req.peer, readonly=self._readonly)
+        if session is None:
+            return self._open(req)
+        session.layer = self
+        req.session = session
+        return None
+
+    async def _open(self, req: Request) -> None:
+        session = await self._sessions.open(req.peer, readonly=self._readonly, max_age=self._max_age)
+        session.layer = self
+        req.session = session
+
+    def leave(self, req: Request, res: Response) -> Awaitable[None] | None:
+        session = req.session
+        if session.layer is not self:
+            return None
+        if self._autosave or req.transport == "http":
+            return session.autosave()
+        return session.write_touch() if session.touched else None
 
 
 def _checked(max_age: Seconds) -> float:

@@ -39,6 +39,10 @@ class Turns:
             del self._taken[key]
             done.set()
 
+    def taken(self, claim: Claim) -> bool:
+        """Whether somebody has the turn."""
+        return claim.key in self._taken
+
     async def settled(self, claim: Claim) -> bool:
         """Wait until nobody has the turn. True if there was something to wait for."""
         waited = False

@@ -44,7 +44,8 @@ class Store(Protocol):
         """Store a record over the one that was loaded, atomically.
 
         False: the record was changed or is gone since (its token is not ``expected.token``), and
-        nothing was changed.
+        nothing was changed. A driver that sends commands again when their answer is lost finds
+        ``record.token``: that is success, here and in ``insert``.
         """
 
     async def touch(self, key: str, expires: float) -> bool:
@@ -71,6 +72,14 @@ class Watches(Protocol):
         happens from then on is told, and again after a connection was lost. The iterator ends at once
         where this backend cannot tell (then sessions are polled); StoreUnavailable while it is away.
         """
+
+
+@runtime_checkable
+class Peeks(Protocol):
+    """A store whose records are in this process."""
+
+    def peek(self, key: str) -> Record | None:
+        """What ``load`` gives, at once."""
 
 
 @runtime_checkable

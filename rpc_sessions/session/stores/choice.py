@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import cast
 
 from rpc_sessions.errors import ConfigError
-from rpc_sessions.session.stores.base import Store
+from rpc_sessions.session.stores.base import Peeks, Record, Store
 
 GROUP = "rpc_sessions.stores"  # the entry points by which stores are found, ours and others'
 _METHODS = ("load", "insert", "replace", "touch", "delete", "gc", "close")
 
 
 class StoreChoice:
-    """Memory, until ``use`` says otherwise."""
+    """Memory, until ``use`` says otherwise.
+
+    plain_ids: its keys are the session ids themselves. shared: other processes may write to it. peek: its
+    ``load`` without waiting, if it has the records in this process.
+    """
 
     def __init__(self) -> None:
         self.name = "memory"
+        self.plain_ids = self.shared = False
+        self.peek: Callable[[str], Record | None] | None = None
         self._store: Store | None = None
 
     def use(self, store: str | Store, **options: object) -> None:
@@ -27,8 +34,7 @@ class StoreChoice:
         name, options the store does not take, or an object without the protocol's methods.
         """
         if isinstance(store, str):
-            self._store = _named_store(store, options)
-            self.name = store
+            self._take(_named_store(store, options), store)
             return
         if options:
             raise ConfigError("options go with the name of a store, not with a store")
@@ -36,7 +42,13 @@ class StoreChoice:
             raise ConfigError(f"{store!r} is no store: it lacks {', '.join(missing)}")
         if isinstance(store, type):
             raise ConfigError(f"use({store.__name__}(...)): a store, not its class")
-        self._store, self.name = store, type(store).__name__
+        self._take(store, type(store).__name__)
+
+    def _take(self, store: Store, name: str) -> None:
+        self._store, self.name = store, name
+        self.plain_ids = bool(getattr(store, "plain_ids", False))
+        self.shared = bool(getattr(store, "shared", True))
+        self.peek = store.peek if isinstance(store, Peeks) else None
 
     @property
     def current(self) -> Store:
@@ -45,16 +57,6 @@ class StoreChoice:
             self.use("memory")
         assert self._store is not None
         return self._store
-
-    @property
-    def plain_ids(self) -> bool:
-        """Whether the keys of the store are the session ids themselves."""
-        return bool(getattr(self.current, "plain_ids", False))
-
-    @property
-    def shared(self) -> bool:
-        """Whether other processes may write to the store."""
-        return bool(getattr(self.current, "shared", True))
 
 
 def _named_store(name: str, options: dict[str, object]) -> Store:

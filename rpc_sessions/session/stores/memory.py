@@ -26,11 +26,14 @@ class MemoryStore:
         self._records: dict[str, Record] = {}
 
     async def load(self, key: str) -> Record | None:
+        return self.peek(key)
+
+    def peek(self, key: str) -> Record | None:
         record = self._records.get(key)
         return record if record is not None and record.expires > time.time() else None
 
     async def insert(self, key: str, record: Record) -> bool:
-        if await self.load(key):
+        if self.peek(key):
             return False
         if len(self._records) >= self._max_sessions and not await self.gc(time.time()):
             full = OverflowError(f"all of max_sessions={self._max_sessions} are alive")
@@ -39,21 +42,21 @@ class MemoryStore:
         return True
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
-        current = await self.load(key)
+        current = self.peek(key)
         if current is None or current.token != expected.token:
             return False
         self._records[key] = record
         return True
 
     async def touch(self, key: str, expires: float) -> bool:
-        record = await self.load(key)
+        record = self.peek(key)
         if record is None:
             return False
         self._records[key] = with_changes(record, expires=expires)
         return True
 
     async def delete(self, key: str) -> bool:
-        live = await self.load(key)
+        live = self.peek(key)
         self._records.pop(key, None)
         return live is not None
 
@@ -72,5 +75,5 @@ class MemoryStore:
 
     async def keys(self) -> AsyncIterator[str]:
         for key in list(self._records):
-            if await self.load(key):
+            if self.peek(key):
                 yield key
