@@ -15,8 +15,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace as with_changes
 from secrets import token_hex
+from typing import Self
 
-from rpc_sessions.session.stores.base import FindsByUser, ListsKeys, Record, Store
+from rpc_sessions.session.merge import unpack
+from rpc_sessions.session.stores.base import FindsByUser, ListsKeys, Record, Store, Watches
+from rpc_sessions.session.values import RESERVED
 
 Check = Callable[[Store], Awaitable[None]]
 _ODD_TEXT = '{"a":"\\u0000 \' \\" $where {{}} %s \\\\ é 漢字 🙂","":{},"$set":{"a.b":1},"x.y":null}'
@@ -33,14 +36,80 @@ def a_record(data: str = '{"n":1}', *, lives: float = 60.0, user_id: str | None 
     return Record(data, now + min(lives - 60.0, 0.0), now + lives, user_id, token_hex(8))
 
 
+class Watcher:
+    """What a store tells, heard by a task: ``async with Watcher(store) as watcher``, once it listens or has ended.
+
+    What the store raises is raised here and by ``hears``.
+    within: how many seconds the store may take to listen, or to tell. heard: all that it told.
+    """
+
+    def __init__(self, store: Watches, within: float = 2.0) -> None:
+        self._store, self._within = store, within
+        self.heard: list[str | None] = []
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._listen())
+        self._task.add_done_callback(lambda _task: self._news.set())
+        try:
+            await self._until(lambda: bool(self.heard) or self.ended, "it neither listens nor ends")
+        except BaseException:
+            await self.stop()
+            raise
+        if self.ended:
+            await self._task
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.stop()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the store has nothing more to tell."""
+        return self._task.done()
+
+    async def hears(self, *keys: str | None) -> None:
+        """Wait until all of these were told. AssertionError if they are not."""
+        await self._until(lambda: set(keys) <= set(self.heard), f"it was not told of some of {keys}")
+
+    async def stop(self) -> None:
+        """Stop to listen."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async for key in self._store.watch():
+            self.heard.append(key)
+            self._news.set()
+
+    async def _until(self, done: Callable[[], bool], complaint: str) -> None:
+        end = asyncio.get_running_loop().time() + self._within
+        while not done():
+            self._news.clear()
+            if self.ended:
+                await self._task
+                raise AssertionError(complaint)
+            try:
+                async with asyncio.timeout_at(end):
+                    await self._news.wait()
+            except TimeoutError:
+                raise AssertionError(complaint) from None
+
+
 class StoreContract:
     """Subclass it and give it ``make_store``.
 
     precision: how exactly the store keeps times, in seconds. many: how many tasks fight for one key.
+    prompt: within how many seconds a watcher is told.
+    verbatim: whether records come back word for word. False, for the format of another system: the store reads
+    records with tokens of its own, and with values of its own under keys that begin with "rpc."; a token that
+    was read, or given, is compared all the same.
     """
 
     precision = 0.01
+    verbatim = True
     many = 100
+    prompt = 2.0
 
     async def make_store(self) -> Store:
         """An empty store, made in the loop that will use it."""
@@ -65,10 +134,16 @@ class StoreContract:
     def same(self, found: Record | None, expected: Record) -> None:
         """Assert that a record came back as it was stored."""
         assert found is not None, "the record is not there"
-        texts = (found.data, found.user_id, found.token)
-        assert texts == (expected.data, expected.user_id, expected.token), f"{found} instead of {expected}"
+        assert self.content(found) == self.content(expected), f"{found} instead of {expected}"
         assert abs(found.created - expected.created) <= self.precision, f"created: {found} instead of {expected}"
         assert abs(found.expires - expected.expires) <= self.precision, f"expires: {found} instead of {expected}"
+
+    def content(self, record: Record) -> object:
+        """What a record must come back with, beside its times."""
+        if self.verbatim:
+            return record.data, record.user_id, record.token
+        values = {name: value for name, value in unpack(record.data).items() if not name.startswith(RESERVED)}
+        return values, record.user_id
 
     async def wait(self, span: float) -> None:
         """Wait until a record that lives so long has expired."""
@@ -151,6 +226,18 @@ class StoreContract:
 
         self.run(check)
 
+    def test_what_was_read_before_another_write_is_stale(self) -> None:
+        async def check(store: Store) -> None:
+            key, record = a_key(), a_record()
+            await store.insert(key, record)
+            loaded, changed = await store.load(key), a_record('{"n":2}')
+            assert loaded is not None
+            assert await store.replace(key, changed, record) is True
+            assert await store.replace(key, a_record('{"n":3}'), loaded) is False
+            self.same(await store.load(key), changed)
+
+        self.run(check)
+
     def test_replace_revives_nothing(self) -> None:
         async def check(store: Store) -> None:
             deleted, expired = a_key(), a_key()
@@ -185,6 +272,17 @@ class StoreContract:
             assert await store.touch(key, record.expires + 500) is True
             self.same(await store.load(key), with_changes(record, expires=record.expires + 500))
             assert await store.replace(key, a_record('{"n":2}'), record) is True, "touch changed the token"
+
+        self.run(check)
+
+    def test_touch_makes_nothing_stale_that_was_read(self) -> None:
+        async def check(store: Store) -> None:
+            key = a_key()
+            await store.insert(key, a_record())
+            loaded = await store.load(key)
+            assert loaded is not None
+            await store.touch(key, loaded.expires + 500)
+            assert await store.replace(key, a_record('{"n":2}'), loaded) is True
 
         self.run(check)
 
@@ -346,6 +444,27 @@ class StoreContract:
             found = [key async for key in store.keys()]  # noqa: SIM118 (it is no dict)
             assert len(found) == len(set(found)), "a key came twice"
             assert set(found) == live
+
+        self.run(check)
+
+    def test_who_watches_is_told_of_each_write(self) -> None:
+        async def check(store: Store) -> None:
+            if not isinstance(store, Watches):
+                return
+            inserted, replaced, retired, deleted = a_key(), a_key(), a_key(), a_key()
+            for key in (replaced, retired, deleted):
+                await store.insert(key, a_record())
+            async with Watcher(store, self.prompt) as watcher:
+                if watcher.ended:  # it cannot tell, and is polled
+                    return
+                assert watcher.heard[0] is None, "it told a key before it said that it listens"
+                await store.insert(inserted, a_record())
+                for key, lives in ((replaced, 60.0), (retired, -1.0)):
+                    loaded = await store.load(key)
+                    assert loaded is not None
+                    assert await store.replace(key, a_record(lives=lives), loaded) is True
+                assert await store.delete(deleted) is True
+                await watcher.hears(inserted, replaced, retired, deleted)
 
         self.run(check)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace as with_changes
 
 import pytest
@@ -170,6 +170,31 @@ class ListsTwice(MemoryStore):
                 yield key
 
 
+class TellsOf(MemoryStore):
+    """What it is set up to tell, and no more."""
+
+    def __init__(self, *methods: str) -> None:
+        super().__init__()
+        self._told = asyncio.Queue[str]()
+        self._listens = "listening" in methods
+        for name in set(methods) & {"insert", "replace", "delete"}:
+            setattr(self, name, self._telling(getattr(self, name)))
+
+    def _telling(self, method: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+        async def tells(key: str, *arguments: object) -> bool:
+            self._told.put_nowait(key)
+            return await method(key, *arguments)
+
+        return tells
+
+    async def watch(self) -> AsyncIterator[str | None]:
+        self._told = asyncio.Queue[str]()
+        if self._listens:
+            yield None
+        while True:
+            yield await self._told.get()
+
+
 class ClosesOnce(MemoryStore):
     async def close(self) -> None:
         del self._records
@@ -183,6 +208,7 @@ WRONG: list[tuple[type[MemoryStore], str]] = [
     (LoadSeesExpired, "replace_may_end_a_record"),
     (TextIsLatin1, "any_text_comes_back_unchanged"),
     (ReplaceComparesNothing, "replace_needs_the_token_that_is_stored"),
+    (ReplaceComparesNothing, "what_was_read_before_another_write_is_stale"),
     (ReplaceLooksThenWrites, "of_many_replaces_one_wins"),
     (ReplaceLooksThenWrites, "a_replace_beside_a_delete_revives_nothing"),
     (ReplaceMakesRecords, "a_missing_key_is_none_or_false_everywhere"),
@@ -191,6 +217,7 @@ WRONG: list[tuple[type[MemoryStore], str]] = [
     (ReplaceKeepsTheExpiry, "replace_needs_the_token_that_is_stored"),
     (TouchMakesRecords, "touch_revives_nothing"),
     (TouchChangesTheToken, "touch_moves_the_expiry_and_nothing_else"),
+    (TouchChangesTheToken, "touch_makes_nothing_stale_that_was_read"),
     (TouchOfNothingNewIsFalse, "touch_of_the_same_expiry_finds_the_record"),
     (TouchDoesNothing, "touch_moves_the_expiry_and_nothing_else"),
     (TouchDoesNothing, "a_record_that_was_touched_outlives_its_first_expiry"),
@@ -216,6 +243,22 @@ def test_a_wrong_store_fails(store: type[MemoryStore], test: str) -> None:
 
     with pytest.raises((AssertionError, AttributeError)):
         getattr(Contract(), f"test_{test}")()
+
+
+@pytest.mark.parametrize("left_out", ["listening", "insert", "replace", "delete", None])
+def test_a_store_that_watches_tells_of_all(left_out: str | None) -> None:
+    class Contract(StoreContract):
+        prompt = 0.2
+
+        async def make_store(self) -> Store:
+            return TellsOf(*{"listening", "insert", "replace", "delete"} - {left_out})
+
+    test = Contract().test_who_watches_is_told_of_each_write
+    if left_out is None:
+        test()
+    else:
+        with pytest.raises(AssertionError):
+            test()
 
 
 def test_a_store_need_not_find_or_list() -> None:

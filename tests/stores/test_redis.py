@@ -19,6 +19,7 @@ from redis.asyncio import Redis, RedisCluster
 from rpc_sessions import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.session.stores.redis import RedisStore
+from rpc_sessions.session.stores.redis_native import NativeLayout
 from rpc_sessions.testing import a_key, a_record
 from tests.stores import servers
 from tests.stores.servers import Server
@@ -78,8 +79,9 @@ async def test_an_index_with_too_much_finds_no_session_of_others(redis_server: S
     store, mine, other = RedisStore(redis_server.url, prefix=own), a_key(), a_key()
     await store.insert(mine, a_record(user_id="ada"))
     await store.insert(other, a_record(user_id="eve"))
-    await store._index(other, "ada", time.time() + 60)  # as if the process had died before it wrote the session
-    await store._index(a_key(), "ada", time.time() + 60)
+    index = NativeLayout(store._redis, own).index
+    await index(other, "ada", time.time() + 60)  # as if the process had died before it wrote the session
+    await index(a_key(), "ada", time.time() + 60)
     assert [key for key, _ in await store.find_by_user("ada")] == [mine]
     await store.close()
 

@@ -1,6 +1,6 @@
 """Sessions as files: one a session, in a folder that several processes of one machine may share.
 
-    <key>.json       the session: {"v": 1, "data": ..., "created": ..., "expires": ..., "user_id": ..., "token": ...}
+    <key>.json       the session, see file_native.py and file_express.py
     <key>.tmp        the next version while it is written
     <key>.corrupt    what could not be read, kept aside
     .lock-00 ...     held for the moment of a compare-and-swap; the kernel frees the lock of a dead process
@@ -16,45 +16,24 @@ import asyncio
 import fcntl
 import logging
 import os
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace as with_changes
 from pathlib import Path
-
-import msgspec
+from zlib import crc32
 
 from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.damaged import CORRUPT
+from rpc_sessions.session.stores.express import checked_ttl, is_express
+from rpc_sessions.session.stores.file_express import TTL, ExpressLayout
+from rpc_sessions.session.stores.file_native import CorruptError, Layout, NativeLayout
+from rpc_sessions.types import Seconds
 
-_VERSION = 1
 _LOCKS = 64
 _PATIENCE = 5.0  # seconds to wait for a lock: its holder may be stopped, and a call has a deadline
-_KEY = re.compile(r"[0-9a-f]{64}")
 
 _log = logging.getLogger(__name__)
-
-
-class _Header(msgspec.Struct):
-    v: int
-
-
-class _Content(msgspec.Struct):
-    v: int
-    data: str
-    created: float
-    expires: float
-    user_id: str | None
-    token: str
-
-
-_header = msgspec.json.Decoder(_Header).decode
-_content = msgspec.json.Decoder(_Content).decode
-
-
-class _CorruptError(Exception):
-    """A file that holds no session."""
 
 
 class FileStore:
@@ -63,25 +42,30 @@ class FileStore:
     path: the folder; it is made on first use, for its owner only (0700), and so are the files (0600).
     A file that cannot be read is renamed to ``<key>.corrupt`` and reported, in the log and as
     StoreUnavailable; one that a newer release wrote is left as it is, and is StoreUnavailable too.
+
+    layout: "native", or "express" to share sessions with session-file-store, which must run as the same user.
+    One more option then: ttl (seconds, or a timedelta), as session-file-store's of this name.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, layout: str = "native", ttl: Seconds | None = None) -> None:
         self._folder = Path(path)
+        self.plain_ids = is_express(layout, ttl=ttl)
+        self._layout: Layout = ExpressLayout(checked_ttl(ttl, TTL)) if self.plain_ids else NativeLayout()
 
     async def load(self, key: str) -> Record | None:
         return await asyncio.to_thread(self._load, key)
 
     async def insert(self, key: str, record: Record) -> bool:
-        return await asyncio.to_thread(self._change, key, lambda found: None if found else record)
+        return await asyncio.to_thread(self._put, key, record, lambda found: found is None)
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
-        def swap(found: Record | None) -> Record | None:
-            return record if found and found.token == expected.token else None
+        def unchanged(found: Record | None) -> bool:
+            return found is not None and self._layout.is_same(found, expected)
 
-        return await asyncio.to_thread(self._change, key, swap)
+        return await asyncio.to_thread(self._put, key, record, unchanged)
 
     async def touch(self, key: str, expires: float) -> bool:
-        return await asyncio.to_thread(self._change, key, lambda found: found and with_changes(found, expires=expires))
+        return await asyncio.to_thread(self._touch, key, expires)
 
     async def delete(self, key: str) -> bool:
         return await asyncio.to_thread(self._delete, key)
@@ -107,23 +91,37 @@ class FileStore:
         with _failures():
             try:
                 return _live(self._parse(key))  # no lock: a rename is atomic
-            except _CorruptError:
+            except CorruptError:
                 with self._lock(key):
                     return self._read(key)
 
-    def _change(self, key: str, change: Callable[[Record | None], Record | None]) -> bool:
-        """Compare and swap: what ``change`` makes of the live record is written; None: nothing is."""
+    def _put(self, key: str, record: Record, may: Callable[[Record | None], bool]) -> bool:
+        """Compare and swap: the record is written if ``may`` says so of the live one."""
         with _failures(), self._lock(key):
-            record = change(self._read(key))
-            if record is not None:
-                self._write(key, record)
-            return record is not None
+            if not may(self._read(key)):
+                return False
+            text = self._layout.dump(record)
+            if text is None:
+                self._remove(key)
+            else:
+                self._write(key, text, record.expires)
+            return True
+
+    def _touch(self, key: str, expires: float) -> bool:
+        with _failures(), self._lock(key):
+            if self._read(key) is None:
+                return False
+            try:
+                text = self._path(key).read_bytes()
+            except FileNotFoundError:  # an Express app knows no locks
+                return False
+            self._write(key, self._layout.touched(text, expires), expires)
+            return True
 
     def _delete(self, key: str) -> bool:
         with _failures(), self._lock(key):
             live = self._read(key)
-            self._path(key).unlink(missing_ok=True)
-            _sync(self._folder)
+            self._remove(key)
             return live is not None
 
     def _gc(self, now: float) -> int:
@@ -136,7 +134,7 @@ class FileStore:
                 with self._lock(key), suppress(StoreUnavailable):  # not ours to judge, or set aside
                     record = self._read(key, live=False)
                     if record and record.expires <= now:
-                        self._path(key).unlink()
+                        self._path(key).unlink(missing_ok=True)
                         count += 1
         return count
 
@@ -146,7 +144,7 @@ class FileStore:
             for key in self._names(".json"):
                 try:
                     record = _live(self._parse(key))
-                except _CorruptError:  # a session nobody can use any more: no reason to hide the others
+                except CorruptError:  # a session nobody can use any more: no reason to hide the others
                     with self._lock(key), suppress(StoreUnavailable):
                         self._read(key)
                     continue
@@ -157,9 +155,9 @@ class FileStore:
     # -- files ---------------------------------------------------------------------------------------
 
     def _path(self, key: str, suffix: str = ".json") -> Path:
-        """ValueError for a key that is no SHA-256: no key leads out of the folder."""
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"a key is 64 hexadecimal digits, not {key!r}")
+        """ValueError for what is no key: none leads out of the folder."""
+        if not self._layout.key.fullmatch(key):
+            raise ValueError(f"a key is {self._layout.keys}, not {key!r}")
         return self._folder / f"{key}{suffix}"
 
     def _names(self, suffix: str, until: float = float("inf")) -> list[str]:
@@ -170,14 +168,14 @@ class FileStore:
         for entry in os.scandir(self._folder):
             key = entry.name.removesuffix(suffix)
             with suppress(FileNotFoundError):  # deleted meanwhile
-                if key != entry.name and _KEY.fullmatch(key) and entry.stat().st_mtime <= until:
+                if key != entry.name and self._layout.key.fullmatch(key) and entry.stat().st_mtime <= until:
                     names.append(key)
         return names
 
     @contextmanager
     def _lock(self, key: str) -> Iterator[None]:
         """Alone with the key, among all threads and processes."""
-        name = f".lock-{int(self._path(key).name[:8], 16) % _LOCKS:02}"
+        name = f".lock-{crc32(self._path(key).name.encode()) % _LOCKS:02}"
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync(self._folder.parent)
@@ -192,11 +190,11 @@ class FileStore:
         """The record, with the lock held. A corrupt file is set aside: StoreUnavailable."""
         try:
             record = self._parse(key)
-        except _CorruptError as error:
+        except CorruptError as error:
             aside = self._path(key, ".corrupt")
             os.replace(self._path(key), aside)
             _log.error("a session's file is corrupt, it is kept as %s: %s", aside, error)
-            raise StoreUnavailable(f"A session's file is corrupt. It is kept as {aside.name}") from error
+            raise StoreUnavailable(CORRUPT) from error
         return _live(record) if live else record
 
     def _parse(self, key: str) -> Record | None:
@@ -205,29 +203,25 @@ class FileStore:
             text = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
-        try:
-            version = _header(text).v
-            if version > _VERSION:
-                raise StoreUnavailable(f"{key}.json has the format {version}, of a newer rpc_sessions than this")
-            found = _content(text)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise _CorruptError(str(error)) from error
-        return Record(found.data, found.created, found.expires, found.user_id, found.token)
+        return self._layout.parse(text)
 
-    def _write(self, key: str, record: Record) -> None:
+    def _write(self, key: str, text: bytes, expires: float) -> None:
         """With the lock held, so that the temporary file is ours alone."""
         temporary = self._path(key, ".tmp")
-        content = _Content(_VERSION, record.data, record.created, record.expires, record.user_id, record.token)
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(content))
+                file.write(text)
                 file.flush()
-                os.utime(file.fileno(), (record.expires, record.expires))
+                os.utime(file.fileno(), (expires, expires))
                 os.fsync(file.fileno())
             os.replace(temporary, self._path(key))
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        _sync(self._folder)
+
+    def _remove(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
         _sync(self._folder)
 
 

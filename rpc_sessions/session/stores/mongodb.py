@@ -1,33 +1,38 @@
 """Sessions in MongoDB, through PyMongo's AsyncMongoClient or Motor's AsyncIOMotorClient.
 
-One document a session: ``{_id: key, data, created, expires, user_id, token}``. A TTL index on
-``expires`` sweeps; an index on ``user_id`` finds a user's sessions. Both drivers have the same
-methods with the same arguments, so one class serves them.
+One document a session, laid out by mongodb_native.py or mongodb_express.py. A TTL index on ``expires``
+sweeps. Both drivers have the same methods with the same arguments, so one class serves them.
 """
 
 from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.express import checked_ttl, is_express
+from rpc_sessions.session.stores.mongodb_express import TTL, ExpressLayout
+from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live
+from rpc_sessions.session.stores.mongodb_watch import changed
+from rpc_sessions.types import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from motor.motor_asyncio import AsyncIOMotorClient
     from pymongo import AsyncMongoClient
-    from pymongo.asynchronous.collection import AsyncCollection
+
+    from rpc_sessions.session.stores.mongodb_native import Collection, Fields
 
     Client: TypeAlias = AsyncMongoClient[Any] | AsyncIOMotorClient[Any]
 
 _PATIENCE_MS = 5_000
+_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 
 
 class MongoStore:
@@ -37,6 +42,9 @@ class MongoStore:
     process and loop that will use it, so it suits ``processes=2``). database, collection: names.
     A client that was passed in ready is left open by ``close``; ours is closed. With a uri that names
     no timeout, a server that is away or hangs is StoreUnavailable after 5 seconds.
+
+    layout: "native", or "express" to share sessions with connect-mongo. Two more options then: stringify
+    (False: the session is embedded as a document) and ttl (seconds, or a timedelta), as connect-mongo's of these names.
     """
 
     def __init__(
@@ -46,18 +54,25 @@ class MongoStore:
         client: Client | Callable[[], Client] | None = None,
         database: str = "app",
         collection: str = "sessions",
+        layout: str = "native",
+        stringify: bool | None = None,
+        ttl: Seconds | None = None,
     ) -> None:
         if (uri is None) == (client is None):
             raise ConfigError('the mongodb store takes uri="mongodb://...", or client=')
         _check_uri(uri)
         _check_asynchronous(client)
+        self.plain_ids = is_express(layout, stringify=stringify, ttl=ttl)
+        self._layout: Layout = NativeLayout()
+        if self.plain_ids:
+            self._layout = ExpressLayout(stringify=stringify is not False, ttl=checked_ttl(ttl, TTL))
         self._make = client if inspect.isroutine(client) or isinstance(client, type | partial) else None
-        self._client: AsyncMongoClient[dict[str, Any]] | None = None
+        self._client: AsyncMongoClient[Any] | None = None
         if client is not None and self._make is None:
             self._client = _async_client(client)
         self._owned = self._client is None
         self._uri, self._database, self._name = uri, database, collection
-        self._collection: AsyncCollection[dict[str, Any]] | None = None
+        self._collection: Collection | None = None
         self._indexed = False
 
     @property
@@ -68,44 +83,43 @@ class MongoStore:
     async def load(self, key: str) -> Record | None:
         with _failures():
             document = await self._sessions().find_one({"_id": key})
-        return _record(document) if document and _live(document) else None
+            return self._layout.record(document) if document and is_live(document) else None
 
     async def insert(self, key: str, record: Record) -> bool:
         from pymongo.errors import DuplicateKeyError
 
+        fields = self._layout.fields(record)
         with _failures():
             await self._ensure_indexes()
             try:
-                await self._sessions().insert_one({"_id": key, **_document(record)})
+                await self._sessions().insert_one({"_id": key, **fields})
             except DuplicateKeyError:
-                # Unless it has expired, and only waits for its sweep.
-                expired = {"_id": key, "expires": {"$lte": _date(time.time())}}
-                result = await self._sessions().update_one(expired, {"$set": _document(record)})
+                # Unless it has expired, and only waits for its sweep; or it is this one, sent again by the driver.
+                expired = {"_id": key, "expires": {"$lte": date(time.time())}}
+                same = {"_id": key, "token": record.token}
+                result = await self._sessions().update_one({"$or": [expired, same]}, {"$set": fields})
                 return result.matched_count == 1
         return True
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
-        # update_one with the token in its filter is atomic on the one document.
-        wanted = {"_id": key, "token": expected.token, "expires": {"$gt": _date(time.time())}}
         with _failures():
-            result = await self._sessions().update_one(wanted, {"$set": _document(record)})
-        return result.matched_count == 1
+            return await self._layout.swap(self._sessions(), key, record, expected)
 
     async def touch(self, key: str, expires: float) -> bool:
-        wanted = {"_id": key, "expires": {"$gt": _date(time.time())}}
+        wanted = {"_id": key, **self._layout.live()}
         with _failures():
-            result = await self._sessions().update_one(wanted, {"$set": {"expires": _date(expires)}})
+            result = await self._sessions().update_one(wanted, {"$set": {"expires": date(expires)}})
         return result.matched_count == 1
 
     async def delete(self, key: str) -> bool:
         with _failures():
             document = await self._sessions().find_one_and_delete({"_id": key}, {"expires": 1})
-        return document is not None and _live(document)
+        return document is not None and is_live(document)
 
     async def gc(self, now: float) -> int:
         """The TTL index does this by itself; here for a server whose sweep is switched off."""
         with _failures():
-            result = await self._sessions().delete_many({"expires": {"$lte": _date(now)}})
+            result = await self._sessions().delete_many({"expires": {"$lte": date(now)}})
         return result.deleted_count
 
     async def close(self) -> None:
@@ -119,33 +133,52 @@ class MongoStore:
 
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         with _failures():
-            documents = await self._sessions().find({"user_id": user_id}).to_list(None)
-        return [(document["_id"], _record(document)) for document in documents if _live(document)]
+            return await self._layout.find_by_user(self._sessions(), user_id)
 
     async def keys(self) -> AsyncIterator[str]:
         with _failures():
-            async for document in self._sessions().find({"expires": {"$gt": _date(time.time())}}, {"_id": 1}):
-                yield document["_id"]
+            async for document in self._sessions().find(self._layout.live(), {"_id": 1}):
+                if self._layout.is_key(document["_id"]):
+                    yield document["_id"]
 
-    def _sessions(self) -> AsyncCollection[dict[str, Any]]:
+    async def watch(self) -> AsyncGenerator[str | None, None]:
+        """A replica set can tell. It holds a connection; with Motor also a thread, of those of its executor."""
+        with _failures():
+            await self._ensure_indexes()  # and so the collection: not every server watches one that is not there
+            async with aclosing(changed(self._sessions())) as ids:
+                async for id in ids:
+                    if id is None or (isinstance(id, str) and self._layout.is_key(id)):
+                        yield id
+
+    def _sessions(self) -> Collection:
         """The collection; the client is made on first use, in the loop that uses it."""
         if self._collection is None:
             from pymongo import ReadPreference, WriteConcern
 
             if self._client is None:
                 self._client = _async_client(self._make()) if self._make else _connect(self._uri)
-            # Acknowledged means: on a majority, so no fail-over takes a log-out back. Read from the primary,
-            # whatever the uri prefers: a secondary may not have the log-in yet.
+            # Acknowledged means: in the journals of a majority, so neither a fail-over nor a power cut takes a log-out
+            # back. Read from the primary, whatever the uri prefers: a secondary may not have the log-in yet.
             self._collection = self._client[self._database].get_collection(
-                self._name, write_concern=WriteConcern(w="majority"), read_preference=ReadPreference.PRIMARY
+                self._name, self._layout.options(), ReadPreference.PRIMARY, WriteConcern("majority", j=True)
             )
         return self._collection
 
     async def _ensure_indexes(self) -> None:
         if not self._indexed:
-            await self._sessions().create_index("expires", expireAfterSeconds=0)
-            await self._sessions().create_index("user_id", sparse=True)
+            for field, options in self._layout.indexes.items():
+                await self._create_index(field, options)
             self._indexed = True
+
+    async def _create_index(self, field: str, options: Fields) -> None:
+        from pymongo.errors import OperationFailure
+
+        try:
+            await self._sessions().create_index(field, **options)
+        except OperationFailure as error:
+            # In the layout of another application it may be there with other options: those are its own affair.
+            if not (self.plain_ids and error.code in _OTHER_OPTIONS):
+                raise
 
 
 def _check_uri(uri: str | None) -> None:
@@ -199,30 +232,3 @@ def _failures() -> Iterator[None]:
         raise ValueError(f"the session is larger than MongoDB can hold: {error}") from error
     except PyMongoError as error:
         raise StoreUnavailable from error
-
-
-def _date(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _seconds(date: datetime) -> float:
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-
-
-def _live(document: Mapping[str, Any]) -> bool:
-    return _seconds(document["expires"]) > time.time()
-
-
-def _document(record: Record) -> dict[str, Any]:
-    return {
-        "data": record.data,
-        "created": _date(record.created),
-        "expires": _date(record.expires),
-        "user_id": record.user_id,
-        "token": record.token,
-    }
-
-
-def _record(document: Mapping[str, Any]) -> Record:
-    created, expires = _seconds(document["created"]), _seconds(document["expires"])
-    return Record(document["data"], created, expires, document["user_id"], document["token"])

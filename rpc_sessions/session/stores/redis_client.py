@@ -17,28 +17,19 @@ if TYPE_CHECKING:
 _PATIENCE = 5.0  # seconds for a connection, and for an answer: less than the deadline of a call
 _CONNECTIONS = 100
 
-_LOAD = """
-local found = redis.call('HMGET', KEYS[1], 'data', 'created', 'user_id', 'token')
-found[5] = redis.call('PEXPIRETIME', KEYS[1])
-return found
-"""
-
 
 class Reader:
-    """Reads sessions. Those that are asked for in one turn of the loop share a round trip: redis-py's own cost
-    for a command is many times that of the server.
+    """Reads sessions, with a script on one key. Those that are asked for in one turn of the loop share a round trip:
+    redis-py's own cost for a command is many times that of the server.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, script: str) -> None:
+        self._client, self._script = client, script
         self._asked: list[tuple[str, asyncio.Future[Any]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, name: str) -> Any:
-        """data, created, user_id, token (each None if it is missing), and the expiry in milliseconds.
-
-        The expiry is -2 if there is no such key, -1 if it has none. Raises what redis-py raises.
-        """
+        """What the script returns for a key. Raises what redis-py raises."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked.append((name, answer))
         if len(self._asked) == 1:
@@ -63,10 +54,10 @@ class Reader:
 
     async def _fetch(self, names: Sequence[str]) -> list[Any]:
         if len(names) == 1:
-            return [await self._client.eval(_LOAD, 1, names[0])]
+            return [await self._client.eval(self._script, 1, names[0])]
         async with self._client.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.eval(_LOAD, 1, name)
+                pipeline.eval(self._script, 1, name)
             return await pipeline.execute(raise_on_error=False)
 
 
