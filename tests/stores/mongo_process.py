@@ -14,9 +14,9 @@ from tests.processes import Process, find_free_port
 
 
 class MongoProcess:
-    """``start()``, ``crash()``, and ``start()`` again: with the data it had."""
+    """``start()``, ``crash()``, and ``start()`` again: with the data it had. Only a replica set has change streams."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, replica_set: bool = False) -> None:
         self.port = find_free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}"
         self.hasty_uri = f"{self.uri}/?serverSelectionTimeoutMS=300"  # for tests that take it away
@@ -27,8 +27,8 @@ class MongoProcess:
             str(self.port),
             "--storage-path",
             folder,
-            "--standalone",
             "--sync-on-commit",
+            *([] if replica_set else ["--standalone"]),
         ]
         self._process: Process | None = None
 

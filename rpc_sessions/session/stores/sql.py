@@ -1,25 +1,30 @@
 """Sessions in a SQL database, through SQLAlchemy's asyncio Core: SQLite, PostgreSQL, MySQL and MariaDB.
 
 One row a session. Each method is one statement that commits by itself: an UPDATE with the expected token
-in its WHERE is the compare-and-swap, the primary key refuses a second insert. ``gc`` sweeps.
+in its WHERE is the compare-and-swap, the primary key refuses a second insert. ``gc`` sweeps. PostgreSQL tells
+who watches: postgresql_notify.py and postgresql_listen.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.stores.extras import extra
+from rpc_sessions.session.stores.damaged import checked
+from rpc_sessions.session.stores.postgresql_listen import Listener, listening
+from rpc_sessions.session.stores.postgresql_notify import Notifier, channel
+from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect, reopening
 from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, make_table
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, ColumnElement, Executable, Row, Select, UpdateBase
+    from sqlalchemy import ColumnElement, Delete, Executable, Insert, Row, Select, Update, UpdateBase
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     Rows: TypeAlias = Sequence[Row[Any]]
@@ -28,8 +33,9 @@ __all__ = ["SQLStore", "ddl", "make_table"]
 
 _PATIENCE = 5.0  # seconds for a connection and an answer: less than the deadline of a call
 _BATCH = 500
-_EXTRAS = {"asyncpg": "postgresql", "asyncmy": "mysql"}
-_EXAMPLES = "sqlite+aiosqlite:///sessions.db, postgresql+asyncpg://host/app, mysql+asyncmy://host/app"
+
+_Returned = TypeVar("_Returned")
+_log = logging.getLogger(__name__)
 
 
 class SQLStore:
@@ -50,19 +56,21 @@ class SQLStore:
         table: str = TABLE,
     ) -> None:
         if (url is None) == (engine is None):
-            raise ConfigError(f"the sql store takes url= ({_EXAMPLES}), or engine=")
+            raise ConfigError(f"the sql store takes url= ({EXAMPLES}), or engine=")
         self._table = make_table(table)
         self._owned = url is not None or callable(engine)
         self._make: Callable[[], object] = engine if callable(engine) else lambda: engine
         if url is not None:
-            checked = _check_url(url)
-            self._make = lambda: _connect(checked)
+            parsed = check_url(url)
+            self._make = lambda: connect(parsed, _PATIENCE)
         elif not self._owned:
-            _check_engine(engine)
+            check_engine(engine)
         self._engine: AsyncEngine | None = None
         self._preparing = asyncio.Lock()
         self._prepared = False
-        self._running: set[asyncio.Task[tuple[Rows, int]]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._notifier: Notifier | None = None  # with PostgreSQL
+        self._listeners: set[Listener] = set()
 
     @property
     def forks(self) -> bool:
@@ -78,21 +86,21 @@ class SQLStore:
 
         row = _row(record)
         try:
-            return await self._count(self._table.insert().values(key=key, **row)) == 1
+            return await self._tell(self._table.insert().values(key=key, **row)) == 1
         except IntegrityError:
             # Unless it has expired, and only waits for its sweep.
             expired = (self._table.c.key == key, self._table.c.expires <= time.time())
-            return await self._count(self._table.update().where(*expired).values(row)) == 1
+            return await self._tell(self._table.update().where(*expired).values(row)) == 1
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
         same = self._table.c.token == expected.token
-        return await self._count(self._table.update().where(same, *self._live(key)).values(_row(record))) == 1
+        return await self._tell(self._table.update().where(same, *self._live(key)).values(_row(record))) == 1
 
     async def touch(self, key: str, expires: float) -> bool:
         return await self._count(self._table.update().where(*self._live(key)).values(expires=expires)) == 1
 
     async def delete(self, key: str) -> bool:
-        if await self._count(self._table.delete().where(*self._live(key))):
+        if await self._tell(self._table.delete().where(*self._live(key))):
             return True
         await self._delete_expired([key], time.time())
         return False
@@ -108,6 +116,8 @@ class SQLStore:
     async def close(self) -> None:
         if self._running:
             await asyncio.wait(self._running)
+        for listener in self._listeners:
+            listener.stop()
         engine, self._engine, self._prepared = self._engine, None, False
         if engine is not None and self._owned:
             await engine.dispose()
@@ -126,6 +136,26 @@ class SQLStore:
                 yield row.key
             last = rows[-1].key
 
+    async def watch(self) -> AsyncGenerator[str | None, None]:
+        """Told by PostgreSQL through asyncpg; no other database can. It holds a connection, beside the pool's."""
+        with _failures():
+            async with asyncio.timeout(_PATIENCE):
+                engine = await self._ready()
+            if (engine.dialect.name, engine.dialect.driver) != ("postgresql", "asyncpg"):
+                return
+            async with listening(engine, channel(self._table.name)) as listener:
+                if not await listener.hears(engine):
+                    _log.info("What other processes write is not heard: between here and PostgreSQL is a pooler")
+                    return
+                self._listeners.add(listener)
+                try:
+                    yield None
+                    while True:
+                        for key in await listener.take():
+                            yield key
+                finally:
+                    self._listeners.discard(listener)
+
     def _live(self, key: str) -> tuple[ColumnElement[bool], ...]:
         return self._table.c.key == key, self._table.c.expires > time.time()
 
@@ -134,89 +164,55 @@ class SQLStore:
         return await self._count(self._table.delete().where(columns.key.in_(keys), columns.expires <= now))
 
     async def _rows(self, statement: Select[Any]) -> Rows:
-        return (await self._run(statement))[0]
+        return (await self._run(self._execute(statement)))[0]
 
     async def _count(self, statement: UpdateBase) -> int:
         """How many rows a statement wrote."""
-        return (await self._run(statement))[1]
+        return (await self._run(self._execute(statement)))[1]
 
-    async def _run(self, statement: Executable) -> tuple[Rows, int]:
-        """The rows that a statement found, and how many it wrote.
+    async def _tell(self, statement: Insert | Update | Delete) -> int:
+        """How many rows a statement wrote; who watches is told of each."""
+        return await self._run(self._execute_and_tell(statement))
+
+    async def _run(self, work: Coroutine[Any, Any, _Returned]) -> _Returned:
+        """What a statement returned.
 
         The statement of a call that is cancelled runs to its end: breaking it off would cost the connection.
         """
-        task = asyncio.create_task(self._execute(statement))
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
     async def _execute(self, statement: Executable) -> tuple[Rows, int]:
+        """The rows that a statement found, and how many it wrote."""
         with _failures():
-            async with asyncio.timeout(_PATIENCE), (await self._ready()).begin() as connection:
-                result = await connection.execute(statement)
-                return result.all() if result.returns_rows else [], result.rowcount
+            async with asyncio.timeout(_PATIENCE):
+                engine = await self._ready()
+                async with reopening(engine), engine.begin() as connection:
+                    result = await connection.execute(statement)
+                    return result.all() if result.returns_rows else [], result.rowcount
+
+    async def _execute_and_tell(self, statement: Insert | Update | Delete) -> int:
+        with _failures():
+            async with asyncio.timeout(_PATIENCE):
+                await self._ready()
+                if self._notifier is not None:
+                    return await self._notifier.count(statement)
+        return (await self._execute(statement))[1]
 
     async def _ready(self) -> AsyncEngine:
         """The engine, made on first use in the loop that uses it; its table is there."""
         if self._engine is None:
-            self._engine, self._preparing = _check_engine(self._make()), asyncio.Lock()
+            self._engine, self._preparing = check_engine(self._make()), asyncio.Lock()
+            tells = self._engine.dialect.name == "postgresql"
+            self._notifier = Notifier(self._engine, self._table) if tells else None
         if not self._prepared:
             async with self._preparing:
                 if not self._prepared:
                     await create(self._engine, self._table)
                     self._prepared = True
         return self._engine
-
-
-def _check_url(url: str) -> URL:
-    """ConfigError if there is no asynchronous driver for it, or that is not installed."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-        dialect = parsed.get_dialect()
-    except ArgumentError as error:
-        raise ConfigError(f"the sql store: {error}. Its urls are like {_EXAMPLES}") from None
-    if not dialect.is_async:
-        raise ConfigError(f"{parsed.drivername} would block the server: use {_EXAMPLES}")
-    with extra(_EXTRAS.get(dialect.driver, "sql")):
-        dialect.import_dbapi()
-    if dialect.name == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ConfigError("SQLite in memory ends with its connection: name a file, or use the memory store")
-    return parsed
-
-
-def _connect(url: URL) -> AsyncEngine:
-    from sqlalchemy import event
-    from sqlalchemy.ext.asyncio import create_async_engine
-
-    # A connection that the server closed is noticed before a statement is sent: nothing has to be tried again,
-    # and what may have been written is not written twice.
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:  # Any: SQLAlchemy's wrapper of the driver's
-    cursor = connection.cursor()
-    # Less than our own patience, so that it is SQLite that says what is wrong.
-    for pragma in (f"busy_timeout = {_PATIENCE * 900:.0f}", "journal_mode = WAL", "synchronous = FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _check_engine(engine: object) -> AsyncEngine:
-    """The engine, if the store can use it; else ConfigError."""
-    from sqlalchemy import Engine
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    if isinstance(engine, Engine):
-        raise ConfigError("the sql store needs an AsyncEngine: an Engine would block the server")
-    if not isinstance(engine, AsyncEngine):
-        raise ConfigError(f"engine= takes an AsyncEngine, or a function that makes one, not {engine!r}")
-    return engine
 
 
 @contextmanager
@@ -231,7 +227,8 @@ def _failures() -> Iterator[None]:
     except Exception as error:  # asyncpg's own errors, while it connects, have no class that SQLAlchemy knows
         if isinstance(error, ConfigError):
             raise
-        raise StoreUnavailable from error
+        # The driver's own error where there is one: SQLAlchemy's text repeats the statement, and the session in it.
+        raise StoreUnavailable from getattr(error, "orig", None) or error
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -242,4 +239,4 @@ def _row(record: Record) -> dict[str, Any]:
 
 
 def _record(row: Row[Any]) -> Record:
-    return Record(row.data, row.created, row.expires, row.user_id, row.token)
+    return checked(f"the row {row.key}", row.data, row.created, row.expires, row.user_id, row.token)
