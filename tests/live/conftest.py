@@ -22,7 +22,8 @@ from tests.stores.conftest import own, postgresql, redis_server
 __all__ = ["own", "postgresql", "redis_server"]  # fixtures
 
 SOON = 4.5  # seconds; promised are 5
-STORES = ["sqlite", "file", "redis", "postgresql", "mongodb"]  # the first two are polled
+POLLED = ["sqlite", "file"]
+STORES = [*POLLED, "redis", "postgresql", "mongodb"]
 
 
 class Two(NamedTuple):

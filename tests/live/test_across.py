@@ -189,3 +189,19 @@ async def test_a_dead_cookie_follows_nobody(serve_two: Serve) -> None:
             with pytest.raises((RPCError, ConnectionClosed)):
                 await over_socket(thief, servers.two.ss, look)
             assert (await thief.closed(SOON))[0] == 4401
+
+
+@pytest.mark.parametrize("make_store", ["redis", "postgresql", "mongodb"], indirect=True)
+@pytest.mark.gen_test
+async def test_a_store_that_tells_needs_no_polling(serve_two: Serve) -> None:
+    async with serve_two(poll_interval=3600, notify_changes=True) as servers:
+        await asyncio.sleep(1)  # until both listen
+        browser = Browser(servers.one)
+        await over_http(browser, put(cart=[1]))
+        async with servers.at_two(browser).socket() as socket:
+            await over_http(browser, put(cart=[2]))
+            assert await told(socket) == {"changed": ["cart"]}
+            await over_http(browser, partial(Session.set_user_id, user_id="ada"))
+            assert await told(socket) == {"changed": []}
+            await servers.one.ss.session.end_all("ada")
+            assert await socket.closed(SOON) == (4401, "session ended")
