@@ -28,7 +28,8 @@ from rpc_sessions.options import Options
 from rpc_sessions.request import Peer
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.sessions import Sessions
-from rpc_sessions.transport.builtin import builtin_rules
+from rpc_sessions.transport.builtin import builtin_methods, builtin_rules
+from rpc_sessions.transport.choice import check_transport
 from rpc_sessions.transport.context import Context
 from rpc_sessions.transport.handler import SETTING
 from rpc_sessions.transport.routes import HTTP
@@ -92,14 +93,14 @@ class Server:
     def _ready(self) -> Context:
         """Load and check everything, once."""
         if self._context is None:
-            if self.options.transport == "fast":
-                raise ConfigError('options.transport = "fast" is not available in this version: leave it at "auto"')
+            check_transport(self.options.transport)
             self.session.start()
             registry, methods = self._load()
             self._context = Context(
                 self.options, self.session, Dispatcher(methods, self.options), registry, self._connections
             )
             self._context.uses_sessions = any("session" in method.uses for method in methods.values())
+            methods |= builtin_methods(self._context)
         return self._context
 
     def _load(self) -> tuple[MiddlewareRegistry, dict[str, Method]]:
@@ -154,7 +155,8 @@ class Server:
         self.handlers()  # what is wrong with a route is said now, not by each process
         sockets = _bind(host, port)
         parent = _fork(processes) if processes > 1 else None
-        asyncio.run(self._serve(sockets, parent))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._serve(sockets, parent))
 
     def _check_shareable(self) -> None:
         context = self._ready()
@@ -171,8 +173,12 @@ class Server:
     async def _serve(self, sockets: list[socket], parent: int | None) -> None:
         self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
-        methods, store = len(self._ready().dispatcher.methods), self.session.store.name
-        self.log.info("serving %d methods on http://%s:%d with the %s store", methods, host, port, store)
+        methods = sum(not name.startswith("rpc.") for name in self._ready().dispatcher.methods)
+        made_by = type(asyncio.get_running_loop()).__module__.split(".")[0]
+        self.log.info(
+            "serving %d methods on http://%s:%d with the %s store, on %s",
+            *(methods, host, port, self.session.store.name, made_by),
+        )
         await self._check_store()
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         for name in _STOP:
@@ -240,6 +246,15 @@ class Server:
 
         if not await _until(done, span):
             self.log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, if it is installed; None: asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _bind(host: str, port: int) -> list[socket]:
