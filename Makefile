@@ -18,7 +18,7 @@ run: $(VENV)/.ready-run  ## the server on http://127.0.0.1:3000; PORT and MONGOD
 
 test: setup lint types  ## every check: lint, types, the JS client's tests, all of pytest
 	@if command -v node >/dev/null; then cd rpc_sessions/client && node --test; fi
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile  # most tests wait: for sockets, servers, browsers
 
 setup: $(VENV)/.ready-dev  ## all that the tests need
 	@scripts/system_packages.sh

@@ -143,6 +143,9 @@ class Dispatcher:
             self._failed(res, error)
         except (Exception, SystemExit) as error:  # sys.exit() ends the call, not the server
             self._failed(res, self._internal(error, req))
+        except BaseException as error:
+            self._failed(res, self._internal(error, req))
+            raise
         finally:
             self._over(res)
 
@@ -158,7 +161,8 @@ class Dispatcher:
         if res.task is None:
             if self._crew.remove(res):
                 self._over(res)
-        elif not res.task.cancelling():
+        elif not res.stopped:
+            res.stopped = True
             res.task.cancel()
 
     def _end(self, res: Response, error: RPCError) -> None:

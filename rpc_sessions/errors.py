@@ -120,7 +120,9 @@ class StoreUnavailable(_Coded):
     @property
     def cause(self) -> str:
         """What the driver said, for the log: drivers can be very long about it."""
-        text = str(self.__cause__ or "no cause given").split(" (configured timeouts")[0]
+        if self.__cause__ is None:
+            return "no cause given"
+        text = str(self.__cause__).split(" (configured timeouts")[0] or type(self.__cause__).__name__
         return text if len(text) <= 200 else text[:200] + "..."
 
 

@@ -27,12 +27,15 @@ class Peer:
     transport: "websocket", "http" or "internal". claim: the session it speaks for, if any.
     running: its calls under way. gone: nothing reaches it any more. reply_limit: the largest reply
     it can be sent, in bytes; 0 where there is no limit. spoke: when its client last said something,
-    by the clock of the loop.
+    by the clock of the loop. ticketed: the session id that it was sent a ticket for.
+    https: whether its client came by https, as far as the client knows.
     """
 
     transport = "internal"
     reply_limit = 0
     spoke = 0.0
+    ticketed = ""
+    https = False
 
     def __init__(self, headers: Mapping[str, str] = _NO_HEADERS, client_ip: str = "", socket_id: str = "") -> None:
         self.headers = headers
@@ -122,7 +125,7 @@ class Response:
     deliver is told of the answer as soon as there is one, so that ``res(value)`` answers early.
     """
 
-    __slots__ = ("_deliver", "_settled", "answered", "failure", "reply", "request", "task", "value")
+    __slots__ = ("_deliver", "_settled", "answered", "failure", "reply", "request", "stopped", "task", "value")
 
     def __init__(
         self,
@@ -137,6 +140,7 @@ class Response:
         self.value: object = None
         self.failure: RPCError | None = None
         self.task: asyncio.Task[None] | None = None
+        self.stopped = False  # it has been cancelled: once, so that its cleaning up is not interrupted
         self._deliver = deliver
         self._settled = settled
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-NPM = Path(__file__).parent / "npm"  # package.json of the JSON-RPC clients from npm
+NPM = Path(__file__).parent / "npm"  # package.json of what comes from npm: JSON-RPC clients, Express
 
 # The name a test uses: the commands that will do, and how to get one.
 PARTS = {
@@ -19,6 +19,8 @@ PARTS = {
     "redis": (("redis-server",), "apt-get install redis-server"),
     "postgresql": (("postgres",), "apt-get install postgresql"),
     "mariadb": (("mariadbd",), "apt-get install mariadb-server"),
+    "faketime": (("faketime",), "apt-get install faketime"),
+    "openssl": (("openssl",), "apt-get install openssl"),
     "node": (("node",), "https://nodejs.org/en/download, 20 or newer"),
 }
 

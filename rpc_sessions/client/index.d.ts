@@ -70,7 +70,7 @@ export interface Disconnect {
 export type SessionChange =
   /** The session has a new id and the browser has its cookie. */
   | { reason: "rotated" }
-  /** The session was destroyed; the client reconnects with a new one. */
+  /** It was destroyed, or has an id that only the browser knows; the client reconnects with the cookie the browser has. */
   | { reason: "ended" }
   /** The server refused the ticket; the client reconnects with the cookie the browser has. */
   | { reason: "refused" }

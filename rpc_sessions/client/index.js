@@ -11,6 +11,7 @@
 const STABLE_MS = 5_000; // a connection open this long starts the backoff afresh
 const HOLD_MS = 5_000; // incoming messages wait at most this long for a ticket's cookie
 const TICKET_RETRY_MS = 300; // between the two tries to exchange a ticket
+const MORE_TICKETS = 2; // to try in place of one that brought no cookie
 const LONGEST_TIMER_MS = 2 ** 31 - 1; // setTimeout fires at once beyond it
 const OPEN = 1; // WebSocket.OPEN; an injected class need not have the constant
 const FORBIDDEN_ORIGIN = 4403;
@@ -184,6 +185,15 @@ function encode(method, params, id) {
   return JSON.stringify({ jsonrpc: "2.0", id, method, params });
 }
 
+/** What a message says; undefined if it is not JSON. */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A call that waits for its reply; it is settled once and then lets go of its timer and its signal. */
 class Call {
   settled = false;
@@ -266,8 +276,9 @@ async function exchange(ticket, url, fetch, signal) {
 async function postTicket(ticket, url, fetch, signal) {
   const credentials = url.origin === globalThis.location?.origin ? "same-origin" : "include";
   const headers = { "content-type": "application/json" };
-  try {
-    const { status } = await fetch(url.href, { method: "POST", credentials, headers, body: JSON.stringify({ ticket }), signal });
+  const body = JSON.stringify({ ticket });
+  try { // keepalive: a page that is left at once, after a log-in, still gets its cookie
+    const { status } = await fetch(url.href, { method: "POST", credentials, headers, body, signal, keepalive: true });
     if (status >= 200 && status < 300) return "rotated";
     return status >= 400 && status < 500 ? "refused" : "failed";
   } catch {
@@ -280,6 +291,45 @@ function sleep(ms, signal) {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
   });
+}
+
+/** While incoming messages wait for a ticket's cookie. It hears them first: there may be another ticket among them. */
+class Hold {
+  #timer;
+  #tickets = [];
+  #asked; // the id of the request for another ticket
+  wake = () => {};
+
+  constructor(late) {
+    this.#timer = setTimeout(late, HOLD_MS);
+  }
+
+  hear(message) {
+    const ticket = ticketIn(message);
+    if (ticket !== undefined) this.#tickets.push(ticket);
+    if (ticket !== undefined || message?.id === this.#asked) this.wake();
+  }
+
+  /** The tickets that came meanwhile, oldest first; each only once. */
+  take() {
+    return this.#tickets.splice(0);
+  }
+
+  /** Resolves when there is a ticket, or the answer to request `id`, or nothing more to wait for. */
+  answer(id) {
+    this.#asked = id;
+    return new Promise((resolve) => (this.wake = resolve));
+  }
+
+  end() {
+    clearTimeout(this.#timer);
+    this.wake();
+  }
+}
+
+function ticketIn(message) {
+  const ticket = message?.method === "rpc.session" ? message.params?.ticket : undefined;
+  return typeof ticket === "string" ? ticket : undefined;
 }
 
 // ---------------------------------------------------------------- the client
@@ -296,7 +346,8 @@ class Client {
   #queue = []; // messages not sent yet
   #pending = new Map(); // id -> call, sent
   #inbox = []; // what the socket told us, in order, not acted on yet
-  #hold = null; // the timer of the ticket exchange the inbox waits for
+  #hold = null; // the Hold the inbox waits for
+  #spent = new Set(); // tickets in the inbox that were exchanged before their turn
   #retryTimer = null;
   #attempts = 0; // since the last stable connection
   #openedAt = Infinity;
@@ -445,13 +496,14 @@ class Client {
     while (this.#hold === null && this.#inbox.length) this.#inbox.shift()();
   }
 
-  #read(text) {
-    let message;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return this.#malformed();
-    }
+  #arrived(text) {
+    const message = parse(text);
+    this.#hold?.hear(message);
+    this.#receive(() => this.#read(message));
+  }
+
+  #read(message) {
+    if (message === undefined) return this.#malformed();
     for (const item of Array.isArray(message) ? message : [message]) this.#dispatch(item);
   }
 
@@ -495,24 +547,48 @@ class Client {
 
   #sessionChanged({ changed, ticket }) {
     if (Array.isArray(changed)) this.#emit("session", { reason: "changed", keys: changed });
-    if (typeof ticket === "string" && this.#settings.tickets) this.#renewCookie(ticket);
+    if (typeof ticket !== "string" || !this.#settings.tickets || this.#spent.delete(ticket)) return;
+    this.#renewCookie(ticket, this.#socket);
   }
 
   /** Until the cookie is here the inbox waits, so that what follows `await ss.rpc("app.login")` already has it. */
-  async #renewCookie(ticket) {
-    const hold = (this.#hold = setTimeout(() => this.#release(hold), HOLD_MS));
-    const { fetch } = this.#settings; // called bare: browsers refuse it as anybody's method
-    const reason = await exchange(ticket, ticketUrl(this.#url), fetch, this.#lifetime.signal);
+  async #renewCookie(ticket, socket) {
+    const hold = (this.#hold = new Hold(() => this.#release(hold)));
+    let reason = await this.#exchange(ticket);
+    for (let more = MORE_TICKETS; more > 0 && reason !== "rotated"; more--) {
+      const another = await this.#anotherTicket(hold, socket);
+      if (another === undefined) break;
+      reason = await this.#exchange(another);
+    }
     if (this.#closed) return;
     this.#emit("session", { reason });
-    if (reason === "refused") this.#socket.close(); // come back with whatever cookie the browser has now
+    if (reason === "refused") socket.close(); // come back with whatever cookie the browser has now
     this.#release(hold);
+  }
+
+  #exchange(ticket) {
+    const { fetch } = this.#settings; // called bare: browsers refuse it as anybody's method
+    return exchange(ticket, ticketUrl(this.#url), fetch, this.#lifetime.signal);
+  }
+
+  /** The newest ticket that came meanwhile, or another one: the server may have taken a ticket whose cookie was lost. */
+  async #anotherTicket(hold, socket) {
+    let tickets = hold.take();
+    if (tickets.length === 0 && hold === this.#hold && socket.readyState === OPEN) {
+      const id = this.#nextId++;
+      socket.send(encode("rpc.ticket", undefined, id));
+      await hold.answer(id);
+      tickets = hold.take();
+    }
+    if (hold !== this.#hold) return undefined; // too late: they are exchanged when their turn comes
+    for (const ticket of tickets) this.#spent.add(ticket);
+    return tickets.at(-1);
   }
 
   #release(hold) {
     if (hold !== this.#hold) return; // a newer exchange holds
-    clearTimeout(hold);
     this.#hold = null;
+    hold.end();
     this.#deliver();
   }
 
@@ -524,8 +600,11 @@ class Client {
     this.#socket = socket;
     this.#openedAt = Infinity;
     socket.onopen = () => this.#opened();
-    socket.onmessage = ({ data }) => this.#receive(() => this.#read(data));
-    socket.onclose = (event) => this.#receive(() => this.#lost(event));
+    socket.onmessage = ({ data }) => this.#arrived(data);
+    socket.onclose = (event) => {
+      this.#receive(() => this.#lost(event));
+      this.#hold?.wake(); // it brings no other ticket
+    };
     socket.onerror = ({ error }) => this.#failed(error);
   }
 
@@ -567,8 +646,8 @@ class Client {
     this.#closed = why;
     this.#lifetime.abort();
     clearTimeout(this.#retryTimer);
-    clearTimeout(this.#hold);
     this.#inbox = [];
+    if (this.#hold) this.#release(this.#hold);
     const waiting = this.#queue.flatMap((message) => message.calls);
     this.#rejectAll([...this.#pending.values(), ...waiting], () => new RpcError(codes.CLOSED, why));
   }

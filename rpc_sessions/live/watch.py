@@ -20,6 +20,7 @@ from rpc_sessions.session.sessions import Sessions
 from rpc_sessions.session.stores.base import Watches
 
 _AT_ONCE = 32
+_PAUSE = 1.0  # seconds, before what failed is tried again
 
 
 class Watcher:
@@ -29,6 +30,8 @@ class Watcher:
         self._sessions = sessions
         self._deaf = False  # the store cannot tell
         self._away = False
+        self._due: set[Claim] = set()
+        self._checking: asyncio.Task[None] | None = None
 
     async def look(self) -> None:
         """Check all sessions that changed, as the store tells; once, where it tells nothing."""
@@ -42,26 +45,41 @@ class Watcher:
             if not self._away:
                 log.warning("sessions are polled while the store is away: %s: %s", error, error.cause)
             self._away = True
-        await self._check(self._sessions.claims.all())
+        self._check(self._sessions.claims.all())
 
     async def _listen(self, store: Watches) -> None:
-        self._deaf = True
+        told = False
         async with aclosing(cast("AsyncGenerator[str | None]", store.watch())) as keys:
             async for key in keys:
-                self._deaf = self._away = False
+                told, self._away = True, False
                 claim = self._sessions.claims.get(key) if key is not None else None
-                await self._check(self._sessions.claims.all() if key is None else [claim] if claim else [])
+                self._check(self._sessions.claims.all() if key is None else [claim] if claim else [])
+        self._deaf = not told
 
-    async def _check(self, claims: Iterable[Claim]) -> None:
-        """Check claims, some at a time."""
-        waiting = iter(claims)
+    def _check(self, claims: Iterable[Claim]) -> None:
+        """Check claims soon. One that is told of many times is checked once, and the teller need not wait."""
+        self._due.update(claims)
+        if self._due and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.create_task(self._work())
 
+    async def _work(self) -> None:
         async def work() -> None:
-            for claim in waiting:
-                with suppress(StoreUnavailable):  # the next look comes
+            while self._due:
+                claim = self._due.pop()
+                try:
                     await self._sessions.check(claim)
+                except StoreUnavailable:
+                    failed.add(claim)
+                except Exception:  # a store is anybody's
+                    log.exception("the session of open sockets could not be checked")
 
-        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        failed: set[Claim] = set()
+        while self._due:
+            await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+            self._due |= failed
+            if failed:
+                failed.clear()
+                await asyncio.sleep(_PAUSE)
 
     async def tick(self) -> None:
         """Check the sessions that seem to have expired; push out the expiry of those whose user is there."""
@@ -69,10 +87,15 @@ class Watcher:
         for claim in self._sessions.claims.all():
             if not claim.expires:  # not stored yet
                 continue
-            spoke = max(socket.spoke for socket in claim.sockets)
-            with suppress(StoreUnavailable):  # the next tick comes
-                if self._sessions.lifetimes.end_of(claim) <= now:
-                    await self._sessions.check(claim)
-                elif spoke > claim.used:
-                    claim.used = spoke
+            spoke = max((socket.spoke for socket in claim.sockets), default=0.0)
+            if self._sessions.lifetimes.end_of(claim) <= now:
+                self._check([claim])
+            elif spoke > claim.used:
+                with suppress(StoreUnavailable):  # the next tick tries again
                     await self._sessions.keep_alive(claim, clock - spoke)
+                    claim.used = spoke
+
+    def stop(self) -> None:
+        """Check nothing more."""
+        if self._checking is not None:
+            self._checking.cancel()

@@ -7,6 +7,7 @@ a dead one, and is never used again.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -21,17 +22,20 @@ class Claim:
 
     id: the session's id. key: its key in the store. browser_ids: the ids the browser's cookie may
     hold by now, the newest last. twin: for an HTTP request, the live claim whose fresh id it shares.
-    cookie: what the reply must tell the browser: nothing, "set" or "clear". idle: how long the session
+    cookie: what the reply must tell the browser: nothing, "set" or "clear"; cookie_at: since when
+    (time.monotonic()). idle: how long the session
     lives unused, once that is known. borrowed: a fresh id that another process may have handed out, or a
     dead one: the session gets an id of its own when it is first stored. came_with: the id the browser had
     before that. What is known of the latest record: seen, the hashes of the latest tokens, the newest last;
     created, expires; copy, the record itself if it is wanted, and copied_at (time.monotonic()). used: when one
-    of its sockets last spoke, as far as that was seen.
+    of its sockets last spoke, as far as that was seen. renewals: how many more tickets were asked for, for this id.
+    recheck: something happened to it during the first handshake.
     """
 
     __slots__ = (
-        "__weakref__", "borrowed", "browser_ids", "came_with", "channels", "cookie", "copied_at", "copy", "created",
-        "expires", "fresh", "id", "idle", "key", "seen", "sockets", "twin", "used", "user_id",
+        "__weakref__", "borrowed", "browser_ids", "came_with", "channels", "cookie", "cookie_at", "copied_at", "copy",
+        "created", "expires", "fresh", "id", "idle", "key", "recheck", "renewals", "seen", "sockets", "twin", "used",
+        "user_id",
     )  # fmt: skip
 
     def __init__(self, id: str, key: str, *, fresh: bool, browser_ids: Iterable[str] = ()) -> None:
@@ -41,14 +45,17 @@ class Claim:
         self.browser_ids = list(browser_ids)
         self.twin: Claim | None = None
         self.cookie = ""
+        self.cookie_at = LONG_AGO
         self.borrowed = False
         self.came_with = ""
         self.idle = self.created = self.expires = 0.0
+        self.renewals = 0
         self.sockets: set[Peer] = set()
         self.seen: tuple[int, ...] = ()
         self.copy: Record | None = None
         self.copied_at = LONG_AGO
         self.used = 0.0
+        self.recheck = False
         self.user_id: str | None = None
         self.channels: frozenset[str] = frozenset()
 
@@ -63,9 +70,18 @@ class Claim:
         if self.twin:
             self.twin.fresh = self.twin.borrowed = False
 
+    def set_cookie(self) -> None:
+        """The reply must tell the browser the id, or that its cookie lives longer."""
+        self.cookie, self.cookie_at = "set", time.monotonic()
+
     def told(self, id: str) -> None:
         """The browser is about to learn of this id, by a reply or a ticket."""
         self.browser_ids = [*self.browser_ids[-7:], id]
+        self.renewals = 0
+
+    def shown(self) -> None:
+        """The browser came with the id: it holds no other, and needs no ticket."""
+        self.browser_ids = [self.id]
 
     def move(self, id: str, key: str, *, fresh: bool) -> None:
         """Speak for another id from now on."""

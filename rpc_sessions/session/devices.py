@@ -91,6 +91,11 @@ async def end_all(sessions: Sessions, user_id: str, but: Session | str | None = 
     cannot list a user's sessions.
     """
     kept = but.claim.key if isinstance(but, Session) else sessions.key_for(but) if but else None
+    # To the end: the session of the caller may be among them, and with it its socket and this call end.
+    return await sessions.turns.to_the_end(_end_all(sessions, user_id, kept))
+
+
+async def _end_all(sessions: Sessions, user_id: str, kept: str | None) -> int:
     count = 0
     for _ in range(_ROUNDS):
         found = await _find(sessions.store.current, user_id)

@@ -35,6 +35,14 @@ class Lifetimes:
         """
         return min(time.time() - ago + (idle or self.idle), created + self.absolute)
 
+    def next_expiry(self, base: Record, idle: float) -> float:
+        """When a session ends that is written now. Never sooner than before, unless it now has a shorter max_age.
+
+        A clock that was set back would end it, once it is set right. idle: its max_age.
+        """
+        expires = self.expiry(base.created, idle)
+        return expires if idle < self.idle_of(base) else max(expires, base.expires)
+
     def idle_of(self, record: Record) -> float:
         """How long a session lives unused."""
         own = unpack(record.data).get(MAX_AGE) if MAX_AGE in record.data else None

@@ -48,8 +48,9 @@ class Loads:
             try:
                 return await asyncio.shield(over)
             except asyncio.CancelledError:
-                if not over.cancelled():
-                    raise  # this call was cancelled, not the one that led
+                me = asyncio.current_task()
+                if not over.cancelled() or (me and me.cancelling()):
+                    raise  # this call was cancelled, not only the one that led
         return await self._lead(store, key)
 
     async def _lead(self, store: Store, key: str) -> Record | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from rpc_sessions.errors import ConfigError
+from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.middleware import Bracket
-from rpc_sessions.request import Request, Response
+from rpc_sessions.request import Request, Response, log
 from rpc_sessions.types import Seconds, seconds
 
 if TYPE_CHECKING:
+    from rpc_sessions.session.session import Session
     from rpc_sessions.session.sessions import Sessions
 
 
@@ -54,7 +55,14 @@ class SessionLayer(Bracket):
             return None
         if self._autosave or req.transport == "http":
             return session.autosave()
-        return session.write_touch() if session.touched else None
+        return self._touch(session) if session.touched else None
+
+    async def _touch(self, session: Session) -> None:
+        """The action is done: that the expiry cannot be pushed out now must not make it look undone."""
+        try:
+            await session.write_touch()
+        except StoreUnavailable as error:
+            log.warning("a session was not touched: %s: %s", error, error.cause)
 
 
 def _checked(max_age: Seconds) -> float:
@@ -63,5 +71,5 @@ def _checked(max_age: Seconds) -> float:
     except TypeError as error:
         raise ConfigError(f"max_age of the session: {error}") from None
     if not 0 <= span <= 3600:
-        raise ConfigError(f"max_age of the session is at most an hour old a copy, not {max_age!r}")
+        raise ConfigError(f"max_age, how old a copy of the session may be, is at most an hour, not {max_age!r}")
     return span

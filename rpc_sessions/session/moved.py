@@ -21,37 +21,39 @@ from rpc_sessions.session.stores.base import Record, Store
 from rpc_sessions.session.values import MOVED
 
 GRACE = 10.0
+HTTP_GRACE = 3.0  # the reply has the new cookie: this is for requests that were sent before it came
+KEPT = 60.0  # seconds that the note itself is there: so long, a move that the store did not confirm can be taken back
 
 
 class Moved(SessionGone):
     """The session has another id now.
 
-    fresh: nothing was stored under the old one. guarded: whoever has the old one may not write.
-    before: what they may still read. until: when the note's time is over, in seconds since the epoch; late: it is.
+    guarded: whoever has the old one may not write. before: what they may still read. until: when the note's
+    time is over, in seconds since the epoch; late: it is.
     """
 
     MESSAGE = "The session has moved to a new id: try again with the new cookie"
 
-    def __init__(self, id: str, *, fresh: bool, guarded: bool, before: Record | None, until: float) -> None:
+    def __init__(self, id: str, *, guarded: bool, before: Record | None, until: float) -> None:
         super().__init__()
         self.id = id
-        self.fresh = fresh
         self.guarded = guarded
         self.until = until
         self.late = until <= time.time()
         self.before = before
 
 
-def note(
-    old_id: str, new_id: str, *, fresh: bool = False, guarded: bool = False, before: Record | None = None
-) -> Record:
-    """The record to leave under the old key. The rest: see ``Moved``."""
+def note(old_id: str, new_id: str, *, guard: float = 0.0, before: Record | None = None) -> Record:
+    """The record to leave under the old key. guard: for so many seconds it is guarded. before: see ``Moved``."""
     now = time.time()
-    content: merge.Values = {"to": _crypt(old_id, id_bytes(new_id)).hex(), "until": now + GRACE}
-    content |= {"fresh": fresh, "guarded": guarded}
+    content: merge.Values = {
+        "to": _crypt(old_id, id_bytes(new_id)).hex(),
+        "until": now + GRACE,
+        "guarded": now + guard,
+    }
     if before is not None:
         content |= {"data": before.data, "user_id": before.user_id, "created": before.created}
-    return Record(merge.pack({MOVED: content}), now, now + GRACE, None, secrets.token_hex(8))
+    return Record(merge.pack({MOVED: content}), now, now + KEPT, None, secrets.token_hex(8))
 
 
 def readable(base: Record, user_id: str | None) -> Record | None:
@@ -71,8 +73,13 @@ def read(record: Record, old_id: str) -> Moved | None:
     if isinstance(data, str) and isinstance(created, float | int):
         before = Record(data, created, record.expires, user_id if isinstance(user_id, str) else None, record.token)
     new_id = id_text(_crypt(old_id, bytes.fromhex(to)))
-    fresh, guarded = bool(content.get("fresh")), bool(content.get("guarded"))
-    return Moved(new_id, fresh=fresh, guarded=guarded, before=before, until=until)
+    guarded = content.get("guarded")
+    return Moved(
+        new_id,
+        guarded=isinstance(guarded, float | int) and guarded > time.time(),
+        before=before,
+        until=until,
+    )
 
 
 async def arrived(store: Store, key: str) -> None:
@@ -80,7 +87,7 @@ async def arrived(store: Store, key: str) -> None:
     record = await store.load(key)
     content = merge.unpack(record.data).get(MOVED) if record and MOVED in record.data else None
     if record and isinstance(content, dict) and "data" in content:
-        left: merge.Values = {name: content[name] for name in ("to", "until", "fresh", "guarded")}
+        left: merge.Values = {name: content[name] for name in ("to", "until", "guarded")}
         await store.replace(
             key, with_changes(record, data=merge.pack({MOVED: left}), token=secrets.token_hex(8)), record
         )

@@ -61,7 +61,7 @@ class SessionOptions(_Known):
     notify_changes: tell the other sockets of a session which keys were changed: rpc.session {"changed": [...]}.
     """
 
-    secret: str | list[str] | None = None
+    secret: str | list[str] | None = field(default=None, repr=False)  # whoever prints the options does not print it
     key: str = "connect.sid"
     max_age: Seconds = timedelta(days=30)
     absolute_max_age: Seconds | None = None

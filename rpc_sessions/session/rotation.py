@@ -6,14 +6,15 @@ compare-and-swap: no write to it is lost, and whatever fails before that leaves 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from rpc_sessions.errors import SessionGone
+from rpc_sessions.errors import SessionGone, StoreUnavailable
 from rpc_sessions.session import merge, moved
 from rpc_sessions.session.cookie import new_id
-from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.base import Record, Store
 from rpc_sessions.session.turns import step_back
 
 if TYPE_CHECKING:
@@ -31,27 +32,14 @@ async def rotate(session: Session, user: User, *, keep: bool = True) -> None:
     """Move the session, with its unsaved changes, to a new id. SessionGone if somebody else ended or moved it."""
     session.check_writable()
     if session.record is None:
-        if await _move_unstored(session, None if user is SameUser else cast("str | None", user), keep=keep):
+        if not keep:
+            session.raw.clear()
+        user_id = None if user is SameUser else cast("str | None", user)
+        if await session.try_insert(session.changes(), user_id, anew=True):
             return
         await session.reread(session.changes())  # another call of this session stored it meanwhile
     # To the end, even if this call is cancelled: half a move would leave a logged-in copy that nobody knows.
     await session.sessions.turns.to_the_end(_move(session, user, keep=keep))
-
-
-async def _move_unstored(session: Session, user_id: str | None, *, keep: bool) -> bool:
-    """False if it is stored by now."""
-    if not keep:
-        session.raw.clear()
-    mine = session.changes()
-    if mine or user_id is not None:
-        return await session.try_insert(mine, user_id, anew=True)
-    await session.sessions.turns.settled(session.claim)
-    if not session.claim.may_insert:
-        return False
-    session.sessions.moved(session.claim, new_id(), fresh=True)
-    if session.claim.sockets or session.claim.twin:  # a socket speaks for the new id: so must the browser
-        session.sessions.announce(session.claim, session.peer, await session.ticket())
-    return True
 
 
 async def _move(session: Session, user: User, *, keep: bool) -> None:
@@ -83,9 +71,15 @@ async def _switch(session: Session, id: str, record: Record, base: Record, ticke
     sessions = session.sessions
     async with sessions.turns.turn(session.claim):
         before = moved.readable(base, record.user_id) if ticket and keep else None
-        left = moved.note(session.claim.id, id, guarded=bool(ticket), before=before)
-        if not await session.store.replace(session.claim.key, left, base):
-            return False
+        guard = moved.GRACE if ticket else moved.HTTP_GRACE
+        left = moved.note(session.claim.id, id, guard=guard, before=before)
+        try:
+            if not await session.store.replace(session.claim.key, left, base):
+                return False
+        except StoreUnavailable:
+            back = _take_back(session.store, session.claim.key, left, base, sessions.key_for(id), record)
+            sessions.turns.afterwards(session.claim, back)
+            raise
         sessions.moved(session.claim, id)
         if not keep:
             session.reset(record.data)
@@ -94,9 +88,25 @@ async def _switch(session: Session, id: str, record: Record, base: Record, ticke
     return True
 
 
+async def _take_back(store: Store, key: str, left: Record, base: Record, copy_key: str, copy: Record) -> None:
+    """Nobody knows if the note was written, and the browser was told that the move failed: so it has.
+
+    Tried until the store answers, as long as the note is kept. Once somebody has followed it, it stays.
+    """
+    for pause in (0.1, 0.2, 0.5, *[1.0] * int(moved.KEPT)):
+        try:
+            # The copy first: who ends or changes the session meanwhile must not find that undone.
+            if await store.replace(copy_key, retired(copy), copy):
+                await store.replace(key, base, left)
+            return
+        except StoreUnavailable:
+            await asyncio.sleep(pause)
+
+
 def _beginning(session: Session, user_id: str | None) -> Record:
     now = time.time()
-    return Record(merge.EMPTY, now, session.sessions.lifetimes.expiry(now), user_id, session.sessions.token())
+    sessions = session.sessions
+    return Record(sessions.beginning(session.peer), now, sessions.lifetimes.expiry(now), user_id, sessions.token())
 
 
 def retired(record: Record) -> Record:

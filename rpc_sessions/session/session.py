@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from rpc_sessions.session.sessions import Sessions
 
 _LONGEST_AGENT = 300
-_A_WHILE = 0.1  # seconds; no log-in elsewhere reaches a browser in less
 
 
 class Session(SessionValues):
     """One caller's view of a session: a mapping of str to what JSON can hold, and its life in the store."""
 
-    __slots__ = ("__weakref__", "_gone", "_readonly", "_touch", "_wrote", "claim", "destroyed", "peer", "record", "sessions")
+    __slots__ = (
+        "__weakref__", "_gone", "_readonly", "claim", "destroyed", "layer", "peer", "record", "sessions",
+        "touched",
+    )  # fmt: skip
 
     def __init__(self, sessions: Sessions, claim: Claim, peer: Peer, *, readonly: bool = False) -> None:
         super().__init__()
@@ -50,8 +52,8 @@ class Session(SessionValues):
         self.destroyed = False
         self._readonly = readonly
         self._gone = ""  # what to tell those who write to it
-        self._touch = False
-        self._wrote = 0.0
+        self.touched = False
+        self.layer: object = None  # of the chain that opened it, and looks after it
 
     # -- what it is --------------------------------------------------------------------------------
 
@@ -113,11 +115,12 @@ class Session(SessionValues):
         """Read again from the store; unsaved changes are dropped. SessionGone if a stored session is gone."""
         if self._gone:
             raise SessionGone(self._gone)
+        asked = time.monotonic()
         record = await self.sessions.fetch(self.claim)
         if record is None and self.record is not None:
             raise self.lost()
         self.reset(record.data if record else merge.EMPTY)
-        self.took(record)
+        self.took(record, asked=asked)
         return self
 
     async def save(self) -> Session:
@@ -143,15 +146,6 @@ class Session(SessionValues):
         """
         if not self._readonly and (not self._gone or self.changed):
             await self.save()
-        if self.claim.cookie == "set" and self._wrote + _A_WHILE < time.monotonic():
-            await self._check_cookie()
-
-    async def _check_cookie(self) -> None:
-        """A reply that leaves long after its save must not give the browser an id back that is dead by now."""
-        with suppress(Moved):
-            if await self.sessions.fetch(self.claim):
-                return
-        self.claim.cookie = ""
 
     async def insert(self, mine: Changes, user_id: str | None = None) -> None:
         """Store a new session; if another socket of this session was faster, merge with its record."""
@@ -172,18 +166,33 @@ class Session(SessionValues):
         async with self.sessions.turns.turn(self.claim):
             if not self.claim.may_insert:
                 return False
-            if self.claim.borrowed or anew:
-                self.sessions.moved(self.claim, new_id(), fresh=True)
-            ticket = await self.ticket()
-            now = time.time()
-            record = Record(mine.apply(merge.EMPTY), now, self.expiry(now), user_id, self.sessions.token())
+            if not (self.claim.borrowed or anew):
+                return await self._insert_here(mine, user_id)
+            self.sessions.moved(self.claim, new_id(), fresh=True)
+            async with self.sessions.turns.turn(self.claim):  # under the new id, too
+                if anew and not mine and user_id is None:
+                    return await self._announce_unstored()
+                return await self._insert_here(mine, user_id)
+
+    async def _announce_unstored(self) -> bool:
+        if self.claim.sockets or self.claim.twin:  # a socket speaks for the new id: so must the browser
+            self.sessions.announce(self.claim, self.peer, await self.ticket())
+        return True
+
+    async def _insert_here(self, mine: Changes, user_id: str | None) -> bool:
+        ticket = await self.ticket()
+        now = time.time()
+        record = Record(
+            mine.apply(self.sessions.beginning(self.peer)), now, self.expiry(now), user_id, self.sessions.token()
+        )
+        with self.sessions.written_by(self.peer, record):
             if not await self.store.insert(self.claim.key, record):
                 self.claim.stored()
                 return False
             if not await self.sessions.leave_word(self.claim, guarded=bool(ticket)):
                 return False
-            self.took(record, self.peer)
-            self.sessions.announce(self.claim, self.peer, ticket)
+        self.took(record, self.peer)
+        self.sessions.announce(self.claim, self.peer, ticket)
         return True
 
     async def ticket(self, id: str | None = None) -> str:
@@ -203,15 +212,17 @@ class Session(SessionValues):
         base = self.record
         assert base is not None
         record = self.next_record(base, mine.apply(base.data), base.user_id)
-        if not await self.store.replace(self.claim.key, record, base):
-            return False
+        with self.sessions.written_by(self.peer, record):
+            if not await self.store.replace(self.claim.key, record, base):
+                return False
         self.took(record, self.peer)
-        self.claim.cookie = "set"
+        self.claim.set_cookie()
         return True
 
     def next_record(self, base: Record, data: str, user_id: str | None) -> Record:
         """The record that follows ``base``."""
-        return Record(data, base.created, self.expiry(base.created), user_id, self.sessions.token())
+        expires = self.sessions.lifetimes.next_expiry(base, self._idle())
+        return Record(data, base.created, expires, user_id, self.sessions.token())
 
     async def reread(self, mine: Changes) -> None:
         """Read the fresh record and take from it what is not ours. SessionGone if there is none."""
@@ -221,15 +232,13 @@ class Session(SessionValues):
         self.absorb(fresh.data, mine)
         self.took(fresh)
 
-    def took(self, record: Record | None, by: Peer | None = None) -> None:
-        """This record is what the store holds, as far as this view knows. by: who wrote it, if it was us."""
+    def took(self, record: Record | None, by: Peer | None = None, asked: float | None = None) -> None:
+        """This record is what the store holds, as far as this view knows. by, asked: see ``Sessions.saw``."""
         self.record = record
-        self._touch = False
-        if by:
-            self._wrote = time.monotonic()
+        self.touched = False
         if record is not None:
             self.committed(record.data)
-            self.sessions.saw(self.claim, record, by)
+            self.sessions.saw(self.claim, record, by, asked)
 
     def use_copy(self, record: Record) -> None:
         """Take a record that was read a while ago. A save finds out if it is old, and merges."""
@@ -295,7 +304,7 @@ class Session(SessionValues):
         """Push the expiry out: written at the next save or the end of the call, at most every ``touch_after``."""
         if self.record is not None and not self._readonly:
             pushed = self.expiry(self.record.created) - self.record.expires
-            self._touch = self.sessions.lifetimes.is_due(pushed, self._idle())
+            self.touched = self.sessions.lifetimes.is_due(pushed, self._idle())
 
     def update(self, *args: Any, **values: Any) -> None:  # Any: the overloads of a mapping's update
         """As a mapping's ``update``; without arguments, ``touch``."""
@@ -306,13 +315,13 @@ class Session(SessionValues):
 
     async def write_touch(self) -> None:
         """Write a touch that is due. SessionGone if the session is gone."""
-        if not self._touch or self.record is None:
+        if not self.touched or self.record is None:
             return
-        self._touch = False
+        self.touched = False
         expires = self.expiry(self.record.created)
         if await self.sessions.touch(self.claim, expires):
             self.record = with_changes(self.record, expires=expires)
-            self.claim.cookie, self._wrote = "set", time.monotonic()
+            self.claim.set_cookie()
             return
         with suppress(Moved):  # to another id: it was touched by that
             if await self.sessions.fetch(self.claim) is None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
+from collections import defaultdict
 from contextlib import suppress
 
-from rpc_sessions.errors import SessionGone
+from rpc_sessions.errors import SessionGone, StoreUnavailable
 from rpc_sessions.request import Peer, log
 from rpc_sessions.session import cookie, devices, moved, ticket
 from rpc_sessions.session.claim import Claim
-from rpc_sessions.session.merge import Values
-from rpc_sessions.session.middleware import session_layer
+from rpc_sessions.session.merge import EMPTY, Values, pack
+from rpc_sessions.session.middleware import SessionLayer
 from rpc_sessions.session.moved import Moved
 from rpc_sessions.session.options import in_production
 from rpc_sessions.session.session import Session
+from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.tracking import SESSION_ENDED, Tracking
+from rpc_sessions.session.values import COOKIE, MOVED
 from rpc_sessions.types import Middleware, Seconds
+
+MOST_RENEWALS = 8  # a ticket is a record in the store, and whoever is logged in may ask for one
+
+_A_WHILE = 0.1  # seconds; no log-in elsewhere reaches a browser in less
 
 
 class Sessions(Tracking):
@@ -25,6 +33,7 @@ class Sessions(Tracking):
     def __init__(self) -> None:
         super().__init__()
         self._secrets: list[str] = []
+        self._for_now: defaultdict[str, list[Peer]] = defaultdict(list)
 
     def require_secret(self, *, must: bool = False) -> None:
         """Have a secret: the options', or a random one. ConfigError where it must be one of your own."""
@@ -39,7 +48,7 @@ class Sessions(Tracking):
 
     def layer(self, *, autosave: bool = False, readonly: bool = False, max_age: Seconds = 0) -> Middleware:
         """The middleware ``session``."""
-        layer = session_layer(self, autosave=autosave, readonly=readonly, max_age=max_age)
+        layer = SessionLayer(self, autosave=autosave, readonly=readonly, max_age=max_age)
         self.keeps_copies |= bool(max_age)
         return layer
 
@@ -59,6 +68,8 @@ class Sessions(Tracking):
             return self.new_claim()
         claim = Claim(id, self.key_for(id), fresh=False, browser_ids=[id])
         live = self.claims.get(claim.key)
+        if live:
+            live.shown()
         if live and live.fresh:
             claim.fresh, claim.borrowed, claim.twin = True, live.borrowed, live
         return claim
@@ -79,7 +90,12 @@ class Sessions(Tracking):
             claim = self.claims.get(claim.key) or claim
             self.claims.join(claim, socket)  # before the read: a move takes the socket along, an end closes it
             try:
+                key = claim.key
                 record = await self.fetch(claim, follow=False)
+                if key != claim.key:  # it moved on, and this handshake has the old cookie
+                    self.claims.leave(socket)
+                    self._connect_for_now(socket, cookie_header)
+                    return False
             except Moved as gone:
                 self.claims.leave(socket)
                 if gone.guarded:
@@ -93,6 +109,9 @@ class Sessions(Tracking):
         self.claims.join(claim, socket)
         if record:
             self.saw(claim, record)
+        if claim.recheck:
+            claim.recheck = False
+            await self.check(claim)
         unknown = not claim.browser_ids
         if unknown:
             claim.told(claim.id)
@@ -106,8 +125,14 @@ class Sessions(Tracking):
 
     def _connect_for_now(self, socket: Peer, cookie_header: str) -> None:
         """A socket with a cookie that is about to be replaced: it may read, and comes back with the new one."""
-        socket.claim = self.claim(cookie_header)
-        asyncio.get_running_loop().call_later(moved.GRACE, socket.close, SESSION_ENDED, "session ended")
+        claim = socket.claim = self.claim(cookie_header)
+        self._for_now[claim.key].append(socket)
+        asyncio.get_running_loop().call_later(moved.GRACE, self._send_back, claim.key)
+
+    def _send_back(self, key: str) -> None:
+        """The sockets that came for now with an id come back with the new one."""
+        for socket in self._for_now.pop(key, ()):
+            socket.close(SESSION_ENDED, "session ended")
 
     async def open(self, peer: Peer, *, readonly: bool = False, max_age: float = 0.0) -> Session:
         """The session of a peer, read from the store. Over WebSocket SessionGone if it has ended.
@@ -120,18 +145,47 @@ class Sessions(Tracking):
         session = Session(self, claim, peer, readonly=readonly)
         if max_age and (copy := self.copy_of(claim, max_age)):
             session.use_copy(copy)
+            session.touch()
             return session
         try:
             await session.load()
         except Moved as gone:
             if gone.guarded and not claim.sockets:
-                session.look_back(gone.before)
+                session.look_back(await self._readable(gone))
                 return session
             claim.stored()  # another process stored it under this id, and moved it on
         if session.record is not None:
             session.touch()
         elif not claim.may_insert:
             self._not_there(claim, peer)
+        return session
+
+    async def _readable(self, gone: Moved) -> Record | None:
+        """What the old id may read on: nothing once the session has ended, or its user has left, wherever it is now."""
+        there = gone
+        while gone.before is not None:
+            record = await self.store.current.load(self.key_for(there.id))
+            if record is None or not self.lifetimes.lives(record):
+                return None
+            further = moved.read(record, there.id)
+            if further is None:
+                return moved.readable(gone.before, record.user_id)
+            there = further
+        return None
+
+    def open_now(self, peer: Peer, *, readonly: bool = False) -> Session | None:
+        """What ``open`` gives, if that needs no waiting; else None, and ``open`` will see to it."""
+        claim, peek = peer.claim, self.store.peek
+        if claim is None or peek is None or self.turns.taken(claim):
+            return None
+        record = None if claim.may_insert else peek(claim.key)
+        if (record is None or MOVED in record.data or not self.lifetimes.lives(record)) and not claim.may_insert:
+            return None
+        session = Session(self, claim, peer, readonly=readonly)
+        if record is not None:
+            session.reset(record.data)
+            session.took(record)
+            session.touch()
         return session
 
     def _not_there(self, claim: Claim, peer: Peer) -> None:
@@ -161,16 +215,24 @@ class Sessions(Tracking):
 
     def announce(self, claim: Claim, peer: Peer, code: str) -> None:
         """The browser must learn of the claim's id: by the HTTP reply, or by the ticket."""
-        claim.cookie = "set"
+        claim.set_cookie()
         if code:
             claim.told(claim.id)
+            peer.ticketed = claim.id
             peer.notify("rpc.session", {"ticket": code})
 
     async def renew_ticket(self, peer: Peer) -> bool:
-        """Send a socket another ticket: the first one may be lost. False if its browser needs none."""
+        """Send a socket another ticket: the first one may be lost.
+
+        False if it was sent none for this id (whoever else has a socket of the session has the cookie from
+        elsewhere, or should not have it), or so many that one more would not help.
+        """
         claim = peer.claim
-        if claim is None or peer.transport != "websocket" or len(claim.browser_ids) < 2:
+        if claim is None or peer.ticketed != claim.id or len(claim.browser_ids) < 2:
             return False
+        if claim.renewals >= MOST_RENEWALS:
+            return False
+        claim.renewals += 1
         code = await ticket.issue(self.store.current, claim.id, claim.browser_ids)
         peer.notify("rpc.session", {"ticket": code})
         return True
@@ -187,7 +249,17 @@ class Sessions(Tracking):
                 self.saw(claim, record)
         if presented and presented != id:
             await moved.arrived(self.store.current, self.key_for(presented))
+            self._send_back(self.key_for(presented))
         return claim
+
+    async def check_cookie(self, claim: Claim) -> None:
+        """A reply that leaves long after its save must not give the browser an id back that is dead by now."""
+        if claim.cookie != "set" or claim.fresh or claim.cookie_at + _A_WHILE > time.monotonic():
+            return
+        with suppress(SessionGone, StoreUnavailable):
+            if await self.fetch(claim):
+                return
+        claim.cookie = ""
 
     def set_cookie(self, claim: Claim, *, https: bool) -> str | None:
         """The Set-Cookie header that a reply must carry, if any."""
@@ -203,6 +275,20 @@ class Sessions(Tracking):
         return cookie.header(
             self.options.key, value, claim.idle or self.lifetimes.idle, self.options.cookie, https=https
         )
+
+    def beginning(self, peer: Peer) -> str:
+        """The text that a new session begins with.
+
+        An Express application sets the cookie again with what is stored in the session: there, our attributes are.
+        """
+        if not self.store.plain_ids:
+            return EMPTY
+        options = self.options.cookie
+        secure = peer.https if options.secure == "auto" else bool(options.secure)
+        found: Values = {"httpOnly": options.http_only, "path": options.path, "sameSite": options.same_site.lower()}
+        found |= {"secure": True} if secure else {}
+        found |= {"domain": options.domain} if options.domain else {}
+        return pack({COOKIE: found})
 
     def token(self) -> str:
         """A token for a new record."""

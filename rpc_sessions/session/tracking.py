@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace as with_changes
 from hashlib import sha256
 from typing import cast
 
@@ -37,6 +40,7 @@ class Tracking:
         self.turns = Turns()
         self.keeps_copies = False
         self._loads = Loads()
+        self._authors: dict[str, Peer] = {}
 
     def new_claim(self) -> Claim:
         """On a new id."""
@@ -70,62 +74,65 @@ class Tracking:
                 continue
             if gone is None or gone.late:
                 return record if record and not gone and self.lifetimes.lives(record) else None
-            if not (follow and claim.sockets and not claim.borrowed) and not await self._may_adopt(gone):
+            if not (follow and claim.sockets) or claim.borrowed:
                 raise gone
             claim.told(gone.id)
-            claim.cookie = "set"
+            claim.set_cookie()
             self.moved(claim, gone.id)
 
     async def _load(self, claim: Claim) -> Record | None:
-        if claim.sockets and self.store.shared:
+        if self.store.shared and self.claims.get(claim.key):  # its reads come in the order they were asked for
             return await self._loads.load(self.store.current, claim.key)
         return await self.store.current.load(claim.key)
-
-    async def _may_adopt(self, gone: Moved) -> bool:
-        """Whether whoever has the old id may have the new one: it was never stored, and nobody is logged in."""
-        record = await self.store.current.load(self.key_for(gone.id)) if gone.fresh else None
-        return record is not None and record.user_id is None and moved.read(record, gone.id) is None
 
     async def check(self, claim: Claim) -> None:
         """See what has become of the session of open sockets: they follow it, hear of changes, or are closed."""
         if not (claim.fresh or claim.expires):
-            return  # a handshake is under way, and will see for itself
-        record = None
+            claim.recheck = True  # a handshake is under way, whose read may have been before
+            return
+        record, asked = None, time.monotonic()
         try:
             record = await self.fetch(claim)
         except Moved:
             claim.stored()
         if record:
-            self.saw(claim, record)
+            self.saw(claim, record, asked=asked)
         elif not claim.may_insert and self.claims.get(claim.key) is claim:
             self.ended(claim, None)
 
     async def keep_alive(self, claim: Claim, ago: float) -> None:
         """The user was there so many seconds ago: push the expiry out, if that is due."""
         expires = self.lifetimes.expiry(claim.created, claim.idle, ago)
-        if not claim.fresh and self.lifetimes.is_due(expires - claim.expires, claim.idle):
-            if not await self.touch(claim, expires):
-                await self.check(claim)
+        due = not claim.fresh and self.lifetimes.is_due(expires - claim.expires, claim.idle)
+        if due and not await self.touch(claim, expires):
+            await self.check(claim)
 
     async def touch(self, claim: Claim, expires: float) -> bool:
         """Push a session's expiry out. False if it is not there: it has ended, or moved to another id.
 
-        A touch asks for no token, so it may hit the note of a session that has just moved: that gets its end back.
+        A touch asks for no token, so it may hit the note of a session that has just moved, which gets its end back,
+        or one that has just been given a longer max_age, which gets that.
         """
         store, id, key = self.store.current, claim.id, claim.key
         if not await store.touch(key, expires):
             return False
         record = await store.load(key)
         if record and (gone := moved.read(record, id)):
-            await store.touch(key, gone.until)
+            await store.touch(key, gone.until - moved.GRACE + moved.KEPT)
             return False
+        if record and (longer := self.lifetimes.expiry(record.created, self.lifetimes.idle_of(record))) > expires + 60:
+            expires = longer
+            await store.touch(key, expires)
         self._touched(claim, expires)
         return True
 
     # -- what sessions tell ------------------------------------------------------------------------
 
-    def saw(self, claim: Claim, record: Record, by: Peer | None = None) -> None:
-        """A session reports the record it read or wrote. by: who wrote it, if that is known."""
+    def saw(self, claim: Claim, record: Record, by: Peer | None = None, asked: float | None = None) -> None:
+        """A session reports the record it read or wrote.
+
+        by: who wrote it, if that is known. asked: when the read began (time.monotonic()), if it was read.
+        """
         live = self.claims.get(claim.key)
         first = live is not None and live.fresh
         claim.stored()
@@ -134,15 +141,24 @@ class Tracking:
         if live is None or token in live.seen[:-1]:  # one read early may come late: it is old by then
             return
         live.created, live.expires, live.idle = record.created, record.expires, claim.idle
-        before = live.copy
+        before, by = live.copy, by or self._authors.get(record.token)
         if self.keeps_copies:
-            live.copy, live.copied_at = record, time.monotonic()
+            live.copy, live.copied_at = record, time.monotonic() if asked is None else asked
         if token not in live.seen:
             live.seen = (*live.seen[-7:], token)
             channels = unpack(record.data).get(CHANNELS) if CHANNELS in record.data else None
             self.claims.identify(live, record.user_id, frozenset(cast("list[str]", channels or [])))
             if self.options.notify_changes and (before or first):
                 _tell_changes(live, before, record, by)
+
+    @contextmanager
+    def written_by(self, peer: Peer, record: Record) -> Iterator[None]:
+        """While a record is written: the store may tell of it before it has answered."""
+        self._authors[record.token] = peer
+        try:
+            yield
+        finally:
+            del self._authors[record.token]
 
     def _touched(self, claim: Claim, expires: float) -> None:
         if live := self.claims.get(claim.key):
@@ -153,7 +169,8 @@ class Tracking:
         live = self.claims.get(claim.key)
         if live is None or live.copy is None or live.copied_at + max_age < time.monotonic():
             return None
-        return live.copy if self.lifetimes.lives(live.copy) else None
+        copy = with_changes(live.copy, expires=live.expires)
+        return copy if self.lifetimes.lives(copy) else None
 
     def moved(self, claim: Claim, id: str, *, fresh: bool = False) -> None:
         """The session has a new id: its sockets follow."""
@@ -177,7 +194,7 @@ class Tracking:
             return True
         old, claim.came_with = claim.came_with, ""
         store, key = self.store.current, self.key_for(old)
-        if await store.insert(key, moved.note(old, claim.id, fresh=True, guarded=guarded)):
+        if await store.insert(key, moved.note(old, claim.id, guard=moved.GRACE if guarded else 0.0)):
             return True
         there = await store.load(key)
         if there and moved.read(there, old):
@@ -205,6 +222,9 @@ class Tracking:
 
     async def end_claim(self, claim: Claim, by: Peer | None) -> bool:
         """End a session for good, wherever it has moved meanwhile. False if there was none."""
+        return await self.turns.to_the_end(self._end_claim(claim, by))
+
+    async def _end_claim(self, claim: Claim, by: Peer | None) -> bool:
         conflicts = 0
         while True:
             record = await self.fetch(claim)

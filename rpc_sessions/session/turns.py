@@ -31,13 +31,20 @@ class Turns:
     async def turn(self, claim: Claim) -> AsyncIterator[None]:
         """Nobody else in this process stores the session for the first time, moves or ends it meanwhile."""
         await self.settled(claim)
-        key, done = claim.key, asyncio.Event()
-        self._taken[key] = done
+        key, done = self._take(claim)
         try:
             yield
         finally:
+            self._give_back(key, done)
+
+    def _take(self, claim: Claim) -> tuple[str, asyncio.Event]:
+        self._taken[claim.key] = done = asyncio.Event()
+        return claim.key, done
+
+    def _give_back(self, key: str, done: asyncio.Event) -> None:
+        if self._taken.get(key) is done:
             del self._taken[key]
-            done.set()
+        done.set()
 
     def taken(self, claim: Claim) -> bool:
         """Whether somebody has the turn."""
@@ -51,12 +58,27 @@ class Turns:
             waited = True
         return waited
 
+    def afterwards(self, claim: Claim, work: Coroutine[None, None, None]) -> None:
+        """Go on with this in the turn that the caller has; it need not wait."""
+        key, done = self._take(claim)
+
+        async def run() -> None:
+            try:
+                await work
+            finally:
+                self._give_back(key, done)
+
+        self._start(run())
+
     async def to_the_end(self, work: Coroutine[None, None, T]) -> T:
         """Await work that goes on when the caller is cancelled."""
-        task = asyncio.ensure_future(work)
+        return await asyncio.shield(self._start(work))
+
+    def _start(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._unfinished.add(task)
         task.add_done_callback(self._finished)
-        return await asyncio.shield(task)
+        return task
 
     def _finished(self, task: asyncio.Future[T]) -> None:
         self._unfinished.discard(task)

@@ -11,6 +11,7 @@ from rpc_sessions.types import JSON
 RESERVED = "rpc."
 CHANNELS = RESERVED + "channels"
 MAX_AGE = RESERVED + "max_age"
+COOKIE = RESERVED + "cookie"  # of a session that is shared with Express: the attributes of its cookie
 CLIENT = RESERVED + "client"  # where the user logged in from
 TICKET = RESERVED + "ticket"  # of a record that is a ticket, not a session
 MOVED = RESERVED + "moved"  # of a record that says where a session has gone

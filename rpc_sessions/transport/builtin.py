@@ -47,7 +47,7 @@ class TicketHandler(ContextHandler):
         try:
             claim = await self.context.sessions.redeem(ticket, self.request.headers.get("Cookie", ""))
         except StoreUnavailable as error:
-            raise tornado.web.HTTPError(503, str(error)) from error
+            raise tornado.web.HTTPError(503, "%s: %s", error, error.cause) from error
         if claim is None:
             raise tornado.web.HTTPError(403, "ticket refused")
         https = HTTPPeer(self.context, self).https

@@ -145,6 +145,7 @@ class RequestHandler(tornado.web.RequestHandler):
         try:
             if not self._headers_written:
                 self._put_fields()
+                await self._peer.check_cookie()
             await self._send()
         except StreamClosedError:
             pass  # the client has left: the session is stored all the same
@@ -178,6 +179,7 @@ class RequestHandler(tornado.web.RequestHandler):
     async def _flush_saved(self, include_footers: bool) -> None:
         if self.req.has_session:
             await self.req.session.autosave()
+            await self._peer.check_cookie()
         self._put_cookie()
         await super().flush(include_footers)
 

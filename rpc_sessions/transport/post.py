@@ -30,6 +30,11 @@ class HTTPPeer(Peer):
         super().__init__(headers, address)
         self._context = context
 
+    async def check_cookie(self) -> None:
+        """Before ``put_cookie``, where the reply may leave long after the session was saved."""
+        if self.claim:
+            await self._context.sessions.check_cookie(self.claim)
+
     def put_cookie(self, handler: tornado.web.RequestHandler) -> None:
         """Put the session's cookie on the reply, if the browser must learn of something."""
         claim: Claim | None = self.claim
@@ -56,6 +61,7 @@ async def answer_post(handler: tornado.web.RequestHandler, context: Context, bod
     text = await context.dispatcher.answer(body, peer)
     if peer.gone:  # its client has left
         return None
+    await peer.check_cookie()
     peer.put_cookie(handler)
     if text is None:
         handler.set_status(204)

@@ -24,15 +24,16 @@ class Timers:
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._watcher: Watcher | None = None
 
     def start(self, context: Context) -> None:
         """Begin, unless it has begun."""
         if self._tasks:
             return
-        watcher = Watcher(context.sessions)
-        if context.uses_sessions:
-            self._repeat(seconds(context.sessions.options.poll_interval), watcher.look, at_once=True)
-            self._repeat(TICK, watcher.tick)
+        watcher = self._watcher = Watcher(context.sessions)
+        # Whether sessions are used is not known for good: a handler of the user's own may be the first.
+        self._repeat(seconds(context.sessions.options.poll_interval), watcher.look, at_once=True)
+        self._repeat(TICK, watcher.tick)
         interval, timeout = seconds(context.options.ping_interval), seconds(context.options.ping_timeout)
         self._repeat(SWEEP_EVERY, Sweep(context.sessions.store))
         if interval:
@@ -55,6 +56,8 @@ class Timers:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._watcher:
+            self._watcher.stop()
 
 
 async def _carefully(function: Callable[[], Awaitable[None]]) -> None:

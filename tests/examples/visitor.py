@@ -110,7 +110,7 @@ class Socket:
 
     def _notified(self, method: str, params: Any) -> None:
         self.events.append((method, params))
-        if method == "rpc.session":
+        if method == "rpc.session" and "ticket" in params:
             self._visitor.redeem(params["ticket"])
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from rpc_sessions import RPCError
+from rpc_sessions.session import moved
 from rpc_sessions.session.cookie import sign
 from tests.apps import SECRET, MakeServer, Site, serving
 from tests.http.browser import Browser
@@ -84,7 +86,10 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ["unknown", *ENDS])
 @pytest.mark.gen_test
-async def test_a_signed_cookie_of_no_session_gets_a_new_id(make_server: MakeServer, end: str) -> None:
+async def test_a_signed_cookie_of_no_session_gets_a_new_id(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(moved, "HTTP_GRACE", 0.0)  # it is some seconds later
     store = WatchedStore()
     async with serving(session_server(make_server, store)) as site:
         cookie = f"connect.sid={sign(UNKNOWN, SECRET)}" if end == "unknown" else await gone(site, ENDS[end])
@@ -146,3 +151,18 @@ async def test_of_several_cookies_of_the_name_a_planted_one_does_not_win(make_se
         await over_http(browser, put(a=1))
         for header in (f"connect.sid=s%3Aplanted.x; {browser.cookie}", f"{browser.cookie}; connect.sid=planted"):
             assert await over_http(Browser(site, header), dict) == {"a": 1}
+
+
+@pytest.mark.gen_test
+async def test_a_request_beside_a_log_in_does_not_undo_it(make_server: MakeServer) -> None:
+    """It was sent with the old cookie, and would bring the browser a third one."""
+    async with serving(session_server(make_server)) as site:
+        browser = Browser(site)
+        await over_http(browser, put(cart=[1]))
+        beside, old = Browser(site, browser.cookie), browser.cookie
+        await over_http(browser, lambda session: session.set_user_id("ada"))
+        assert await over_http(beside, dict) == {}
+        with pytest.raises(RPCError, match="moved to a new id"):
+            await over_http(beside, put(seen=1))
+        assert beside.cookie == old, "the reply brought a cookie"
+        assert await over_http(browser, dict) == {"cart": [1]}

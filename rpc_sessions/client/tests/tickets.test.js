@@ -23,12 +23,29 @@ function startWithTicket(t, url) {
   return { ...client, login, requests, session: record(client.ss, "session") };
 }
 
-test("a ticket is posted next to the socket", (t) => {
+/** The client asked for another ticket: the id of that request. */
+function asked(socket) {
+  const { id, method, params } = socket.sent.at(-1);
+  assert.deepEqual({ method, params }, { method: "rpc.ticket", params: undefined });
+  return id;
+}
+
+/** How often it asked. */
+const asks = (socket) => socket.sent.filter(({ method }) => method === "rpc.ticket").length;
+
+/** The server sends another ticket, as it was asked. */
+function sendTicket(socket, ticket) {
+  const id = asked(socket);
+  socket.session({ ticket });
+  socket.reply(id, true);
+}
+
+test("a ticket is posted next to the socket, even from a page that is left", (t) => {
   const { requests } = startWithTicket(t, "wss://test.example/app/rpc?x=1");
-  const { url, method, headers, body } = requests[0];
-  assert.deepEqual({ url, method, headers, body }, {
+  const { url, method, headers, body, keepalive } = requests[0];
+  assert.deepEqual({ url, method, headers, body, keepalive }, {
     url: "https://test.example/app/rpc/session", method: "POST",
-    headers: { "content-type": "application/json" }, body: '{"ticket":"t1"}',
+    headers: { "content-type": "application/json" }, body: '{"ticket":"t1"}', keepalive: true,
   });
 });
 
@@ -158,6 +175,8 @@ test("an exchange that fails twice is told, and the connection goes on", async (
   tick(300);
   await settle();
   requests[1].answer(new TypeError("network"));
+  await settle();
+  socket().reply(asked(socket()), false);
   assert.equal(await login, true);
   assert.deepEqual(session, [["session", { reason: "failed" }]]);
   assert.equal(socket().closeCalls, 0);
@@ -168,6 +187,8 @@ for (const status of [403, 404, 410]) {
   test(`a ticket refused with ${status}: the reply arrives, the socket closes and comes back`, async (t) => {
     const { ss, sockets, socket, login, requests, session, tick } = startWithTicket(t);
     requests[0].answer(status);
+    await settle();
+    socket().reply(asked(socket()), false);
     assert.equal(await login, true);
     assert.deepEqual(session, [["session", { reason: "refused" }]]);
     assert.equal(socket().closeCalls, 1);
@@ -223,7 +244,191 @@ test("a fetch that throws at once is a failed exchange", async (t) => {
   await settle();
   tick(300);
   await settle();
+  socket().reply(asked(socket()), false);
+  await settle();
   assert.deepEqual(session, [["session", { reason: "failed" }]]);
+});
+
+// ---------------------------------------------------------------- another ticket in its place
+
+for (const [what, answers] of [["refused", [403]], ["failed", [new TypeError("network"), 503]]]) {
+  test(`after a ticket that ${what} another is asked for, and what came waits for its cookie`, async (t) => {
+    const { ss, socket, login, requests, session, tick } = startWithTicket(t);
+    const seen = [];
+    login.then(() => seen.push("login"));
+    ss.event.on("news", (n) => seen.push(n));
+    for (const answer of answers) {
+      requests.at(-1).answer(answer);
+      await settle();
+      tick(300);
+      await settle();
+    }
+    socket().event("news", 1);
+    sendTicket(socket(), "t2");
+    socket().event("news", 2);
+    await settle();
+    assert.deepEqual([seen, session], [[], []]);
+    assert.equal(requests.at(-1).body, '{"ticket":"t2"}');
+    requests.at(-1).answer(204);
+    await settle();
+    await settle();
+    assert.deepEqual(seen.sort(), [1, 2, "login"]);
+    assert.deepEqual(session, [["session", { reason: "rotated" }]]);
+    assert.equal(requests.length, answers.length + 1, "it was exchanged once");
+    assert.equal(socket().closeCalls, 0);
+  });
+}
+
+test("another is asked for twice, no more", async (t) => {
+  const { socket, login, requests, session } = startWithTicket(t);
+  for (const ticket of ["t2", "t3"]) {
+    requests.at(-1).answer(403);
+    await settle();
+    sendTicket(socket(), ticket);
+    await settle();
+    assert.equal(requests.at(-1).body, JSON.stringify({ ticket }));
+    assert.equal(await state(login), "pending");
+  }
+  requests.at(-1).answer(403);
+  assert.equal(await login, true);
+  assert.deepEqual(session, [["session", { reason: "refused" }]]);
+  assert.deepEqual([asks(socket()), requests.length, socket().closeCalls], [2, 3, 1]);
+});
+
+for (const code of [-32601, -32010]) {
+  test(`a server that answers ${code} has no other ticket`, async (t) => {
+    const { socket, login, requests, session } = startWithTicket(t);
+    requests[0].answer(403);
+    await settle();
+    socket().fail(asked(socket()), code);
+    assert.equal(await login, true);
+    assert.deepEqual(session, [["session", { reason: "refused" }]]);
+  });
+}
+
+test("a server that does not answer is waited for until the messages are let go; its ticket counts later", async (t) => {
+  const { socket, login, requests, session, tick } = startWithTicket(t);
+  requests[0].answer(new TypeError("network"));
+  await settle();
+  tick(300);
+  await settle();
+  requests[1].answer(503);
+  await settle();
+  tick(4699);
+  assert.equal(await state(login), "pending");
+  tick(1);
+  assert.equal(await login, true);
+  await settle();
+  assert.deepEqual(session, [["session", { reason: "failed" }]]);
+  sendTicket(socket(), "t2");
+  await settle();
+  requests[2].answer(204);
+  await settle();
+  assert.deepEqual(session.at(-1), ["session", { reason: "rotated" }]);
+});
+
+test("after the messages were let go nothing more is asked for", async (t) => {
+  const { socket, requests, session, tick } = startWithTicket(t);
+  tick(5000);
+  requests[0].answer(403);
+  await settle();
+  assert.equal(asks(socket()), 0);
+  assert.deepEqual(session, [["session", { reason: "refused" }]]);
+  assert.equal(socket().closeCalls, 1);
+});
+
+test("a late refusal closes no connection that was opened since", async (t) => {
+  const { socket, requests, tick } = startWithTicket(t);
+  tick(5000);
+  socket().drop();
+  tick(125);
+  socket().open();
+  requests[0].answer(403);
+  await settle();
+  assert.equal(socket().closeCalls, 0);
+});
+
+test("a connection that is lost brings no other ticket: no waiting for it", async (t) => {
+  const { sockets, socket, login, requests, session, tick } = startWithTicket(t);
+  requests[0].answer(403);
+  await settle();
+  asked(socket());
+  socket().drop();
+  assert.equal(await login, true);
+  assert.deepEqual(session, [["session", { reason: "refused" }]]);
+  tick(125);
+  assert.equal(sockets.length, 2);
+});
+
+test("nothing is asked for over a connection that was lost", async (t) => {
+  const { socket, login, requests, session } = startWithTicket(t);
+  socket().drop();
+  requests[0].answer(403);
+  assert.equal(await login, true);
+  assert.equal(asks(socket()), 0);
+  assert.deepEqual(session, [["session", { reason: "refused" }]]);
+});
+
+test("close while another ticket is awaited ends it all", async (t) => {
+  const { ss, socket, login, requests, session, tick } = startWithTicket(t);
+  requests[0].answer(403);
+  await settle();
+  const id = asked(socket());
+  ss.close();
+  await assert.rejects(login, { code: codes.CLOSED });
+  socket().session({ ticket: "t2" });
+  socket().reply(id, true);
+  await settle();
+  tick(60_000);
+  await settle();
+  assert.equal(requests.length, 1);
+  assert.deepEqual(session, []);
+});
+
+test("close while the other ticket is exchanged ends it all", async (t) => {
+  const { ss, socket, requests, session, tick } = startWithTicket(t);
+  requests[0].answer(403);
+  await settle();
+  sendTicket(socket(), "t2");
+  await settle();
+  ss.close();
+  assert.equal(requests[1].signal.aborted, true);
+  await settle();
+  tick(60_000);
+  await settle();
+  assert.equal(requests.length, 2);
+  assert.deepEqual(session, []);
+});
+
+test("a ticket that came meanwhile will do: none is asked for, and none is exchanged twice", async (t) => {
+  const { ss, socket, login, requests, session } = startWithTicket(t);
+  const again = ss.rpc("app.login");
+  socket().session({ ticket: "t2" });
+  socket().session({ ticket: "t3" });
+  socket().reply(2, "again");
+  requests[0].answer(403);
+  await settle();
+  assert.equal(requests[1].body, '{"ticket":"t3"}'); // the newest fits the cookie of any before it
+  requests[1].answer(204);
+  assert.deepEqual([await login, await again], [true, "again"]);
+  assert.deepEqual([asks(socket()), requests.length], [0, 2]);
+  assert.deepEqual(session, [["session", { reason: "rotated" }]]);
+});
+
+test("the answer to it is no answer to a call", async (t) => {
+  const { ss, socket, requests } = startWithTicket(t);
+  const errors = record(ss, "error");
+  const call = ss.rpc("a.b");
+  requests[0].answer(403);
+  await settle();
+  sendTicket(socket(), "t2");
+  await settle();
+  requests[1].answer(204);
+  await settle();
+  assert.equal(await state(call), "pending");
+  socket().reply(2, "mine");
+  assert.equal(await call, "mine");
+  assert.deepEqual(errors, []);
 });
 
 test("fetch is called as a plain function, as browsers demand", async (t) => {

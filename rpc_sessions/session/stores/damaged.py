@@ -5,12 +5,18 @@ A damaged session is no empty one: its owner is told so, and the log says where 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.session.stores.base import Record
 
 FORMAT = 1  # of what the stores write; one with a higher number is a later release's
 CORRUPT = "The stored session is corrupt"
 NEWER = "The stored session is of a newer format"
+
+_log = logging.getLogger(__name__)
 
 
 class DamagedError(Exception):
@@ -36,5 +42,18 @@ def checked(where: str, data: object, created: object, expires: object, user_id:
         and isinstance(user_id, str | None)
         and isinstance(token, str)
     ):
-        return Record(data, created, expires, user_id, token)
+        if data.startswith("{") and data.endswith("}"):  # the rest is decoded when it is used
+            return Record(data, created, expires, user_id, token)
+        raise StoreUnavailable(CORRUPT) from DamagedError(where, "its data is no JSON object")
     raise StoreUnavailable(CORRUPT) from DamagedError(where, "a field is missing, or of a wrong type")
+
+
+@contextmanager
+def skipping_corrupt() -> Iterator[None]:
+    """In a list of sessions, a corrupt one hides no others: nobody can use it any more. It is reported."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        if error.message != CORRUPT:
+            raise
+        _log.error("%s: %s", CORRUPT, error.cause)

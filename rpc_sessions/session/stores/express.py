@@ -22,10 +22,9 @@ from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session import merge
 from rpc_sessions.session.merge import Values
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.values import CHANNELS, MAX_AGE, RESERVED
+from rpc_sessions.session.values import CHANNELS, COOKIE, MAX_AGE, RESERVED
 from rpc_sessions.types import JSON, Seconds, seconds
 
-COOKIE = RESERVED + "cookie"
 CREATED = RESERVED + "created"
 FOUND = RESERVED + "found"
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")  # a session's id, or the hash that names a ticket
@@ -94,8 +93,9 @@ class SessionJSON:
 
     def _cookie(self, record: Record, kept: JSON, own_age: JSON) -> Values:
         age: JSON
-        if not isinstance(kept, dict):
-            kept, age = _NEW_COOKIE, milliseconds(own_age if _is_number(own_age) else _first_age(record))
+        if not isinstance(kept, dict) or "originalMaxAge" not in kept:  # a session of ours begins
+            kept = _NEW_COOKIE | (kept if isinstance(kept, dict) else {})
+            age = milliseconds(own_age if _is_number(own_age) else _first_age(record))
         elif _is_number(own_age) and own_age != self.idle(kept):
             age = milliseconds(own_age)
         else:

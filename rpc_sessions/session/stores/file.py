@@ -13,12 +13,11 @@ a reader finds the old session or the new one. The modification time of a file i
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -27,11 +26,11 @@ from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.damaged import CORRUPT
 from rpc_sessions.session.stores.express import checked_ttl, is_express
 from rpc_sessions.session.stores.file_express import TTL, ExpressLayout
+from rpc_sessions.session.stores.file_folder import Folder
 from rpc_sessions.session.stores.file_native import CorruptError, Layout, NativeLayout
 from rpc_sessions.types import Seconds
 
 _LOCKS = 64
-_PATIENCE = 5.0  # seconds to wait for a lock: its holder may be stopped, and a call has a deadline
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +38,8 @@ _log = logging.getLogger(__name__)
 class FileStore:
     """A store over one folder.
 
-    path: the folder; it is made on first use, for its owner only (0700), and so are the files (0600).
+    path: the folder; it is made on first use, for its owner only (0700), and so are the files (0600). One that goes
+    away while the server runs is StoreUnavailable.
     A file that cannot be read is renamed to ``<key>.corrupt`` and reported, in the log and as
     StoreUnavailable; one that a newer release wrote is left as it is, and is StoreUnavailable too.
 
@@ -48,7 +48,7 @@ class FileStore:
     """
 
     def __init__(self, path: str | Path, *, layout: str = "native", ttl: Seconds | None = None) -> None:
-        self._folder = Path(path)
+        self._folder = Folder(path)
         self.plain_ids = is_express(layout, ttl=ttl)
         self._layout: Layout = ExpressLayout(checked_ttl(ttl, TTL)) if self.plain_ids else NativeLayout()
 
@@ -88,7 +88,7 @@ class FileStore:
     # -- in a thread: what blocks --------------------------------------------------------------------
 
     def _load(self, key: str) -> Record | None:
-        with _failures():
+        with self._failures():
             try:
                 return _live(self._parse(key))  # no lock: a rename is atomic
             except CorruptError:
@@ -97,7 +97,7 @@ class FileStore:
 
     def _put(self, key: str, record: Record, may: Callable[[Record | None], bool]) -> bool:
         """Compare and swap: the record is written if ``may`` says so of the live one."""
-        with _failures(), self._lock(key):
+        with self._failures(), self._lock(key):
             if not may(self._read(key)):
                 return False
             text = self._layout.dump(record)
@@ -108,7 +108,7 @@ class FileStore:
             return True
 
     def _touch(self, key: str, expires: float) -> bool:
-        with _failures(), self._lock(key):
+        with self._failures(), self._lock(key):
             if self._read(key) is None:
                 return False
             try:
@@ -119,14 +119,14 @@ class FileStore:
             return True
 
     def _delete(self, key: str) -> bool:
-        with _failures(), self._lock(key):
+        with self._failures(), self._lock(key):
             live = self._read(key)
             self._remove(key)
             return live is not None
 
     def _gc(self, now: float) -> int:
         count = 0
-        with _failures():
+        with self._failures():
             for key in self._names(".tmp"):
                 with self._lock(key):  # nobody is writing it now: its writer has died
                     self._path(key, ".tmp").unlink(missing_ok=True)
@@ -140,7 +140,7 @@ class FileStore:
 
     def _find(self, wanted: Callable[[Record], bool]) -> list[tuple[str, Record]]:
         found = []
-        with _failures():
+        with self._failures():
             for key in self._names(".json"):
                 try:
                     record = _live(self._parse(key))
@@ -158,33 +158,40 @@ class FileStore:
         """ValueError for what is no key: none leads out of the folder."""
         if not self._layout.key.fullmatch(key):
             raise ValueError(f"a key is {self._layout.keys}, not {key!r}")
-        return self._folder / f"{key}{suffix}"
+        return self._folder.path / f"{key}{suffix}"
+
+    def _shown(self, path: Path) -> Path:
+        """A path for the log. In layout express it holds a session id: the beginning of that will do."""
+        secret = self.plain_ids and self._layout.key.fullmatch(path.stem)
+        return path.with_name(f"{path.stem[:6]}...{path.suffix}") if secret else path
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreUnavailable from self._told(error)
+
+    def _told(self, error: OSError) -> OSError:
+        if not error.filename:
+            return error
+        return OSError(error.errno, error.strerror, str(self._shown(Path(error.filename))))
 
     def _names(self, suffix: str, until: float = float("inf")) -> list[str]:
         """The keys of the files that end so, and were last modified until then."""
-        if not self._folder.is_dir():
+        if not self._folder.exists():
             return []
         names = []
-        for entry in os.scandir(self._folder):
+        for entry in os.scandir(self._folder.path):
             key = entry.name.removesuffix(suffix)
             with suppress(FileNotFoundError):  # deleted meanwhile
                 if key != entry.name and self._layout.key.fullmatch(key) and entry.stat().st_mtime <= until:
                     names.append(key)
         return names
 
-    @contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
+    def _lock(self, key: str) -> AbstractContextManager[None]:
         """Alone with the key, among all threads and processes."""
-        name = f".lock-{crc32(self._path(key).name.encode()) % _LOCKS:02}"
-        if not self._folder.is_dir():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync(self._folder.parent)
-        descriptor = os.open(self._folder / name, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _flock(descriptor)
-            yield
-        finally:
-            os.close(descriptor)
+        return self._folder.lock(f".lock-{crc32(self._path(key).name.encode()) % _LOCKS:02}")
 
     def _read(self, key: str, *, live: bool = True) -> Record | None:
         """The record, with the lock held. A corrupt file is set aside: StoreUnavailable."""
@@ -193,7 +200,7 @@ class FileStore:
         except CorruptError as error:
             aside = self._path(key, ".corrupt")
             os.replace(self._path(key), aside)
-            _log.error("a session's file is corrupt, it is kept as %s: %s", aside, error)
+            _log.error("a session's file is corrupt, it is kept as %s: %s", self._shown(aside), error)
             raise StoreUnavailable(CORRUPT) from error
         return _live(record) if live else record
 
@@ -202,6 +209,7 @@ class FileStore:
         try:
             text = self._path(key).read_bytes()
         except FileNotFoundError:
+            self._folder.exists()
             return None
         return self._layout.parse(text)
 
@@ -218,41 +226,12 @@ class FileStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync(self._folder)
+        self._folder.sync()
 
     def _remove(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
-        _sync(self._folder)
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable from error
+        self._folder.sync()
 
 
 def _live(record: Record | None) -> Record | None:
     return record if record and record.expires > time.time() else None
-
-
-def _flock(descriptor: int) -> None:
-    """TimeoutError if somebody holds the lock too long."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise TimeoutError("another process has held a lock for too long") from None
-            time.sleep(0.001)
-
-
-def _sync(folder: Path) -> None:
-    """Make renames and removals in a folder last."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.stores.damaged import check_format, checked
+from rpc_sessions.session.stores.damaged import check_format, checked, skipping_corrupt
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -84,7 +84,11 @@ class NativeLayout:
 
     async def find_by_user(self, sessions: Collection, user_id: str) -> list[tuple[str, Record]]:
         documents = await sessions.find({"user_id": user_id, **self.live()}).to_list(None)
-        return [(document["_id"], self.record(document)) for document in documents]
+        found = []
+        for document in documents:
+            with skipping_corrupt():
+                found.append((document["_id"], self.record(document)))
+        return found
 
 
 def date(seconds: float) -> datetime:

@@ -45,6 +45,18 @@ async def changed(sessions: Collection) -> AsyncGenerator[object, None]:
 
 
 async def _open(sessions: Collection) -> Stream | None:
+    """The stream; None if there are none. It is not broken off: PyMongo would leave a half-made connection open."""
+    opening = asyncio.ensure_future(_open_now(sessions))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        [opened] = await asyncio.gather(opening, return_exceptions=True)
+        if opened is not None and not isinstance(opened, BaseException):
+            await _close(opened)
+        raise
+
+
+async def _open_now(sessions: Collection) -> Stream | None:
     import pymongo
     from pymongo.errors import OperationFailure
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.stores.damaged import CORRUPT, DamagedError, check_format, checked
+from rpc_sessions.session.stores.damaged import CORRUPT, DamagedError, check_format, checked, skipping_corrupt
 from rpc_sessions.session.stores.redis_connection import text
 from rpc_sessions.session.stores.redis_watch import published
 
@@ -119,8 +119,13 @@ class NativeLayout:
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         members = await self._redis.client.zrange(self._user(user_id), 0, -1)
         keys = [text(cast("str | bytes", member)) for member in members]
-        records = await asyncio.gather(*(self.load(key) for key in keys))
+        records = await asyncio.gather(*(self._load_sound(key) for key in keys))
         return [(key, rec) for key, rec in zip(keys, records, strict=True) if rec and rec.user_id == user_id]
+
+    async def _load_sound(self, key: str) -> Record | None:
+        with skipping_corrupt():
+            return await self.load(key)
+        return None
 
     def watch(self) -> AsyncGenerator[str | None, None]:
         return published(self._redis, self._changes, self.prefix)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.stores.damaged import checked
+from rpc_sessions.session.stores.damaged import checked, skipping_corrupt
 from rpc_sessions.session.stores.postgresql_listen import Listener, listening
 from rpc_sessions.session.stores.postgresql_notify import Notifier, channel
-from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect, reopening
+from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect
 from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, make_table
 
 if TYPE_CHECKING:
@@ -125,8 +125,12 @@ class SQLStore:
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         columns = self._table.c
         rows = await self._rows(self._table.select().where(columns.user_id == user_id, columns.expires > time.time()))
-        # Compared again, because MySQL takes no notice of spaces at the end.
-        return [(row.key, _record(row)) for row in rows if row.user_id == user_id]
+        found = []
+        for row in rows:
+            with skipping_corrupt():
+                if row.user_id == user_id:  # compared again, because MySQL takes no notice of spaces at the end
+                    found.append((row.key, _record(row)))
+        return found
 
     async def keys(self) -> AsyncIterator[str]:
         columns, last = self._table.c, ""
@@ -187,11 +191,9 @@ class SQLStore:
     async def _execute(self, statement: Executable) -> tuple[Rows, int]:
         """The rows that a statement found, and how many it wrote."""
         with _failures():
-            async with asyncio.timeout(_PATIENCE):
-                engine = await self._ready()
-                async with reopening(engine), engine.begin() as connection:
-                    result = await connection.execute(statement)
-                    return result.all() if result.returns_rows else [], result.rowcount
+            async with asyncio.timeout(_PATIENCE), (await self._ready()).begin() as connection:
+                result = await connection.execute(statement)
+                return result.all() if result.returns_rows else [], result.rowcount
 
     async def _execute_and_tell(self, statement: Insert | Update | Delete) -> int:
         with _failures():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 from rpc_sessions.errors import ConfigError
@@ -43,9 +43,10 @@ def connect(url: URL, patience: float) -> AsyncEngine:
     from sqlalchemy.ext.asyncio import create_async_engine
 
     # A connection that the server closed is noticed before a statement is sent: nothing has to be tried again,
-    # and what may have been written is not written twice.
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    # and what may have been written is not written twice. An error says the statement, not the values of the session.
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "do_connect", lambda *_: _check_writable(url.database or ""))
         event.listen(engine.sync_engine, "connect", lambda connection, _record: _set_up_sqlite(connection, patience))
     return engine
 
@@ -58,17 +59,15 @@ def _set_up_sqlite(connection: Any, patience: float) -> None:  # Any: SQLAlchemy
     cursor.close()
 
 
-@asynccontextmanager
-async def reopening(engine: AsyncEngine) -> AsyncIterator[None]:
-    """SQLite opens a file that may not be written for reading, and that stays: after such an error, open it anew."""
-    from sqlalchemy.exc import OperationalError
+def _check_writable(path: str) -> None:
+    """PermissionError if the file, or its folder, may not be written.
 
-    try:
-        yield
-    except OperationalError as error:
-        if "readonly database" in str(error.orig):
-            await engine.dispose()
-        raise
+    SQLite would open it for reading, and all of the process's connections would stay so after that is mended.
+    """
+    effective = os.access in os.supports_effective_ids
+    for each in (path, os.path.dirname(path) or "."):
+        if os.path.exists(each) and not os.access(each, os.W_OK, effective_ids=effective):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), each)
 
 
 def check_engine(engine: object) -> AsyncEngine:
