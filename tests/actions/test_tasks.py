@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -153,3 +154,64 @@ async def test_thousands_of_calls_leave_no_task_behind(make_server: MakeServer) 
         await asyncio.sleep(0.05)
         assert len(asyncio.all_tasks()) <= before
         assert site.ss._ready().dispatcher.running == 0
+
+
+@pytest.mark.gen_test
+async def test_a_call_within_the_process_brings_its_context_and_no_other_gets_it(make_server: MakeServer) -> None:
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+    module = """
+        def actions(req, res, ss):
+            async def see():
+                return ss.api.who.get()
+            return [see]
+    """
+    ss = make_server({"rpc/t.py": module})
+    ss.api.who = who
+
+    async def job(name: str) -> Any:
+        who.set(name)
+        return await ss.rpc("t.see")
+
+    seen = await asyncio.gather(job("ada"), ss.rpc("t.see"), job("eve"), ss.rpc("t.see"))
+    assert list(seen) == ["ada", "nobody", "eve", "nobody"]
+
+
+@pytest.mark.gen_test
+async def test_calls_go_on_when_somebody_cancels_every_task(make_server: MakeServer) -> None:
+    """As a host application may, when it ends a part of itself."""
+    ss = make_server({"rpc/t.py": MODULE})
+    for _ in range(3):
+        lost = asyncio.ensure_future(ss.rpc("t.quick", 1))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+        async with asyncio.timeout(2):
+            assert await ss.rpc("t.quick", 2) == 2
+
+
+@pytest.mark.gen_test
+async def test_a_deadline_holds_while_the_action_handles_its_own_timeout(make_server: MakeServer) -> None:
+    module = """
+        import asyncio
+
+        def actions(req, res, ss):
+            async def stubborn():
+                try:
+                    async with asyncio.timeout(0.05):
+                        try:
+                            await asyncio.sleep(5)
+                        finally:
+                            await asyncio.sleep(1)
+                            ss.api.ran = True
+                except TimeoutError:
+                    pass
+            return [stubborn]
+    """
+    ss = make_server({"rpc/t.py": module}, call_deadline=0.2)
+    ss.api.ran = False
+    async with serving(ss) as site, connect(site) as socket:
+        with pytest.raises(RPCError, match="Deadline"):
+            await socket.result("t.stubborn")
+        await asyncio.sleep(1.2)
+        assert not ss.api.ran

@@ -23,7 +23,7 @@ NO_SESSION = """
 @pytest.mark.parametrize("option", ["max_age", "absolute_max_age"])
 @pytest.mark.gen_test
 async def test_a_session_that_expires_closes_its_sockets(make_server: MakeServer, option: str) -> None:
-    async with serving(session_server(make_server, **{option: 1})) as site:
+    async with serving(session_server(make_server, None, **{option: 1})) as site:
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with browser.socket() as socket:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from rpc_sessions import ConfigError
+from rpc_sessions import ConfigError, Session
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser
 from tests.session.lines import line
@@ -92,6 +92,25 @@ async def test_a_call_that_is_cancelled_takes_the_load_from_nobody(make_server: 
             await one.socket.send(json.dumps({"jsonrpc": "2.0", "method": "rpc.cancel", "params": {"id": name}}))
             outcomes = await asyncio.gather(first, second, return_exceptions=True)
             assert [getattr(outcome, "code", 0) for outcome in outcomes] == [-32800, 0]
+
+
+@pytest.mark.gen_test
+async def test_calls_that_are_cancelled_together_do_not_run(make_server: MakeServer) -> None:
+    """One leads the load, the others share it: each cancellation is its call's own."""
+    store = shared_store()
+    ran: list[Session] = []
+    ss = session_server(make_server, store, poll_interval=60)
+    ss.options.call_deadline = 0.2
+    async with serving(ss) as site:
+        browser = Browser(site)
+        await over_http(browser, put(a=1))
+        async with line(browser) as one:
+            store.slow = {"load": 0.5}
+            calls = [one.do(ran.append) for _ in range(5)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert [getattr(outcome, "code", 0) for outcome in outcomes] == [-32002] * 5
+            await asyncio.sleep(1)
+            assert ran == []
 
 
 @pytest.mark.gen_test
