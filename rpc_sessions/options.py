@@ -29,7 +29,9 @@ class Options:
     drain: how long ``stop()`` and SIGTERM wait for running calls.
     debug: error answers carry the exception and its traceback. Never in production.
     metrics: serve /metrics, for Prometheus.
-    transport: "auto" or "tornado"; "fast" is reserved for a transport to come.
+    transport: of WebSockets. "auto": picows reads the frames of plain TCP connections where it is installed,
+    Python those of all others, such as TLS. "fast": the same, but without picows the server does not start.
+    "tornado": Python reads all, on Tornado's streams.
     """
 
     origins: list[str] = field(default_factory=list)

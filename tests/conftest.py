@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -23,9 +23,15 @@ __all__ = ["logs", "make_server"]  # fixtures for all tests
 
 
 @pytest.fixture
-def io_loop() -> Iterator[IOLoop]:
+def new_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the loop of a test."""
+    return asyncio.new_event_loop
+
+
+@pytest.fixture
+def io_loop(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[IOLoop]:
     """pytest-tornado's loop, made without the calls that Tornado and Python 3.12 warn of. Leaves no task."""
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     asyncio.set_event_loop(loop)
     io_loop = IOLoop(asyncio_loop=loop, make_current=False)
     yield io_loop

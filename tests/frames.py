@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.apps import Site
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Frame(NamedTuple):
     opcode: int
     data: bytes
+
+    @property
+    def json(self) -> Any:
+        assert self.opcode == TEXT, self
+        return json.loads(self.data)
 
     @property
     def close_code(self) -> int:
@@ -36,6 +42,9 @@ class RawSocket:
     def send(self, opcode: int, data: bytes = b"", *, final: bool = True, reserved: int = 0) -> None:
         self.writer.write(frame(opcode, data, final=final, reserved=reserved))
 
+    def close(self, code: int, reason: bytes = b"") -> None:
+        self.send(CLOSE, code.to_bytes(2, "big") + reason)
+
     async def read(self, within: float = 5) -> Frame | None:
         """The next frame; None when the server has ended the connection."""
         try:
@@ -50,27 +59,51 @@ class RawSocket:
             return None
 
 
-def frame(opcode: int, data: bytes = b"", *, final: bool = True, reserved: int = 0) -> bytes:
-    """A masked frame."""
+def frame(
+    opcode: int,
+    data: bytes = b"",
+    *,
+    final: bool = True,
+    reserved: int = 0,
+    mask: bytes | None = b"\0\0\0\0",
+    length: int | None = None,
+    wide: int | None = None,
+) -> bytes:
+    """A client's frame. A mask of zeros leaves the data as it is; None: no mask.
+
+    length: what the header says, if it lies. wide: of how many bytes the length is, 0, 2 or 8, if not the fewest.
+    """
+    size = len(data) if length is None else length
+    if wide is None:
+        wide = 0 if size < 126 else 2 if size < 65536 else 8
+    short = {0: size, 2: 126, 8: 127}[wide]
     first = (0x80 if final else 0) | reserved << 4 | opcode
-    if len(data) < 126:
-        header = struct.pack("!BB", first, 0x80 | len(data))
-    elif len(data) < 65536:
-        header = struct.pack("!BBH", first, 0x80 | 126, len(data))
-    else:
-        header = struct.pack("!BBQ", first, 0x80 | 127, len(data))
-    return header + b"\0\0\0\0" + data  # a mask of zeros leaves the data as it is
+    header = bytes([first, (0 if mask is None else 0x80) | short]) + (size.to_bytes(wide, "big") if wide else b"")
+    if mask is None:
+        return header + data
+    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data)) if any(mask) else data
+    return header + mask + masked
 
 
 async def handshake(
-    site: Site, headers: Mapping[str, str] | None = None, *, buffer: int = 2**16
+    site: Site, headers: Mapping[str, str] | None = None, *, buffer: int = 2**16, then: bytes = b""
 ) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter]:
-    """The status of the answer, and the connection. buffer: how much is read before anybody asks."""
+    """The status of the answer, and the connection.
+
+    buffer: how much is read before anybody asks. then: what is sent in the same breath.
+    """
     sock = socket.create_connection(("127.0.0.1", site.port))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)  # and the system does not let it grow
     reader, writer = await asyncio.open_connection(sock=sock, limit=buffer)
+    writer.write(upgrade({"Host": f"127.0.0.1:{site.port}", **(headers or {})}) + then)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    return int(answer.split()[1]), reader, writer
+
+
+def upgrade(headers: Mapping[str, str] | None = None) -> bytes:
+    """The request for a WebSocket, with headers changed or added."""
     fields = {
-        "Host": f"127.0.0.1:{site.port}",
+        "Host": "127.0.0.1",
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
@@ -78,15 +111,13 @@ async def handshake(
         **(headers or {}),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    writer.write(f"GET /rpc HTTP/1.1\r\n{lines}\r\n".encode())
-    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-    return int(answer.split()[1]), reader, writer
+    return f"GET /rpc HTTP/1.1\r\n{lines}\r\n".encode()
 
 
 @asynccontextmanager
-async def raw_socket(site: Site, *, buffer: int = 2**16) -> AsyncIterator[RawSocket]:
+async def raw_socket(site: Site, *, buffer: int = 2**16, then: bytes = b"") -> AsyncIterator[RawSocket]:
     """A WebSocket whose client does nothing by itself; dropped at the end."""
-    status, reader, writer = await handshake(site, buffer=buffer)
+    status, reader, writer = await handshake(site, buffer=buffer, then=then)
     assert status == 101
     try:
         yield RawSocket(reader, writer)

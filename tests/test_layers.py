@@ -29,6 +29,7 @@ LAYERS = [
 PACKAGES = {
     "tornado": ("transport", "server", "testing"),
     "click": ("cli",),
+    "picows": ("transport.picows_reader",),
 }
 # Where a driver may be imported, in functions only: nobody pays who does not use it.
 DRIVERS = {

@@ -1,161 +1,105 @@
-"""``/rpc``: GET upgrades to Tornado's own WebSocket, POST takes the same JSON-RPC over HTTP."""
+"""The transport for every stream that Tornado has, TLS among them: its IOStream, and frames in pure Python."""
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
 
-import tornado.web
-import tornado.websocket
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 
-from rpc_sessions.errors import StoreUnavailable
-from rpc_sessions.transport.context import Context
-from rpc_sessions.transport.cors import check_origin, preflight
-from rpc_sessions.transport.post import HTTPPeer, answer_post, too_large
+from rpc_sessions.request import log
+from rpc_sessions.transport.framed_socket import FramedSocket
+from rpc_sessions.transport.frames import Broken, FrameReader
 from rpc_sessions.transport.websocket import Connection
 
-if TYPE_CHECKING:
-    from tornado.iostream import IOStream
-
-# Messages somewhat over the limit are read, so that a proper 1009 can be sent; Tornado cuts longer ones off.
-_MARGIN = 1024 * 1024
-# Up to here one write is cheaper than several; above, what is unsent is better counted text by text.
-_JOINED = 64 * 1024
+CHUNK = 64 * 1024
 
 
-@tornado.web.stream_request_body
-class RPCHandler(tornado.websocket.WebSocketHandler):
-    """The one path of the protocol."""
+class TornadoSocket(FramedSocket):
+    """A WebSocket on an IOStream."""
 
-    def initialize(self, context: Context) -> None:
-        self.context = context
-        self.body = bytearray()
-        self.connection: Connection | None = None
-        self.poster: HTTPPeer | None = None
-        self.unsent = 0
+    _stream: IOStream
+    _task: asyncio.Task[None]
 
-    # -- the handshake -----------------------------------------------------------------------------
+    def __init__(self, connection: Connection, limit: int) -> None:
+        super().__init__(connection, limit)
+        self._reader = FrameReader(limit)
+        self._unsent = 0
 
-    async def prepare(self) -> None:
-        check_origin(self, self.context)
-        self.context.timers.start(self.context)
-        if self.request.method == "GET":
-            await self._connect()
-
-    async def _connect(self) -> None:
-        address, https = self.context.client(self.request)
-        self.connection = Connection(self.context, self.request.headers, address)
-        if not self.context.uses_sessions or self.request.headers.get("Upgrade", "").lower() != "websocket":
-            return
-        sessions = self.context.sessions
-        try:
-            fresh = await sessions.connect(self.connection, self.request.headers.get("Cookie", ""))
-        except StoreUnavailable as error:
-            raise tornado.web.HTTPError(503, str(error)) from error
-        if fresh and self.connection.claim:
-            self.add_header("Set-Cookie", sessions.cookie_for(self.connection.claim, https=https))
-
-    def check_origin(self, origin: str) -> bool:
-        return True  # prepare() has checked, more strictly, and before any session was read
-
-    def check_trusted_origin(self, origin: str) -> bool:
-        return True  # the same, for POST
-
-    def get_compression_options(self) -> None:
-        """None: no permessage-deflate. It costs 300 KiB a connection, and calls are small."""
-
-    @property
-    def max_message_size(self) -> int:
-        return self.context.options.message_limit + _MARGIN
-
-    @property
-    def ping_interval(self) -> float | None:
-        return None  # timers.py pings all connections from one timer
-
-    # -- the socket --------------------------------------------------------------------------------
-
-    def open(self, *args: str, **kwargs: str) -> None:
-        assert self.connection is not None
-        assert self.ws_connection is not None
-        stream: IOStream = self.ws_connection.stream  # type: ignore[assignment]  # it is set once it is open
+    async def open(self, stream: IOStream) -> None:
+        """Take the stream over from Tornado, which has answered 101."""
+        self._stream = stream
         stream.set_nodelay(True)
-        self.stream = stream
         self.connection.opened(self)
+        self._task = asyncio.get_running_loop().create_task(self._serve())
 
-    def on_message(self, message: str | bytes) -> None:
-        assert self.connection is not None
-        self.connection.received(message)
-
-    def on_pong(self, data: bytes) -> None:
-        if self.connection is not None:
-            self.connection.pong()
-
-    def on_close(self) -> None:
-        if self.connection is not None:
-            self.connection.closed()
-
-    def on_connection_close(self) -> None:
-        super().on_connection_close()
-        if self.connection is not None:  # gone before it was open, too
-            self.connection.closed()
-        if self.poster is not None:
-            self.context.dispatcher.hang_up(self.poster)
-
-    def on_finish(self) -> None:
-        self.context.requests.discard(self)
-        # A handshake that was refused after its claim was made.
-        if self.connection is not None and self.get_status() != 101:
-            self.connection.closed()
-
-    def send(self, texts: list[bytes]) -> int:
-        """See Socket. Frames are written here, not by ``write_message``, which makes a task for each."""
-        if len(texts) > 1 and sum(map(len, texts)) > _JOINED:
-            return max([self.send([text]) for text in texts])
-        data = b"".join([part for text in texts for part in (_header(len(text)), text)])
+    async def _serve(self) -> None:
         try:
-            taken = self.stream.write(data)
+            while True:
+                self._read(await self._some())
+                self.answer()
         except StreamClosedError:
-            return 0
-        if self.stream.writing():  # the system did not take it all
-            size = len(data)  # not the data itself: the callback would keep a second copy of what waits
-            self.unsent += size
+            pass
+        except Exception:
+            log.exception("a WebSocket failed")
+        finally:
+            self._stream.close()
+            self.lost()
+
+    async def _some(self) -> bytes:
+        reading = asyncio.ensure_future(self._stream.read_bytes(CHUNK, partial=True))
+        try:
+            if reading.done():
+                await asyncio.sleep(0)  # who sends without a pause does not keep the others waiting
+            return await reading
+        finally:
+            del reading  # its exception would hold this frame, and this frame it
+
+    def _read(self, data: bytes) -> None:
+        if self.deaf:
+            return
+        try:
+            for frame in self._reader.read(data):
+                self.frame(*frame)
+        except Broken as broken:
+            self.fail(broken.code)
+
+    # -- what a FramedSocket needs -----------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        with contextlib.suppress(StreamClosedError):
+            for start in range(0, len(data), CHUNK):  # what is unsent is counted piece by piece
+                self._write_piece(data[start : start + CHUNK])
+
+    def _write_piece(self, piece: bytes) -> None:
+        taken = self._stream.write(piece)
+        if self._stream.writing():  # the system did not take it all
+            size = len(piece)  # not the piece itself: the callback would keep a second copy of what waits
+            self._unsent += size
             taken.add_done_callback(lambda _: self._taken(size))
-        return self.unsent
 
     def _taken(self, size: int) -> None:
-        self.unsent -= size
+        self._unsent -= size
 
-    def ping(self, data: str | bytes = b"") -> None:
-        if self.ws_connection is not None and not self.ws_connection.is_closing():
-            super().ping(data)
+    def unsent(self) -> int:
+        return self._unsent
+
+    def end(self) -> None:
+        self._when_sent(self.abort)
+
+    def end_sending(self) -> None:
+        self._when_sent(self._shut_down)
+
+    def _when_sent(self, then: Callable[[], None]) -> None:
+        with contextlib.suppress(StreamClosedError):
+            self._stream.write(b"").add_done_callback(lambda _: then())
+
+    def _shut_down(self) -> None:
+        with contextlib.suppress(OSError):
+            if not self._stream.closed():
+                self._stream.socket.shutdown(socket.SHUT_WR)  # TLS ends with it; what still comes is dropped unread
 
     def abort(self) -> None:
-        self.stream.close()
-
-    # -- POST --------------------------------------------------------------------------------------
-
-    def data_received(self, chunk: bytes) -> None:
-        # The rest of a body that is too large is read and dropped, so that the client sees the answer.
-        if len(self.body) <= self.context.options.message_limit:
-            self.body += chunk
-
-    def options(self) -> None:
-        preflight(self)
-
-    async def post(self) -> None:
-        self.context.requests.add(self)
-        if len(self.body) > self.context.options.message_limit:
-            too_large(self)
-        else:
-            self.poster = HTTPPeer(self.context, self)
-            await answer_post(self, self.context, bytes(self.body), self.poster)
-
-
-def _header(size: int) -> bytes:
-    """The header of an unmasked text frame (RFC 6455, section 5.2)."""
-    if size < 126:
-        return struct.pack("!BB", 0x81, size)
-    if size < 65536:
-        return struct.pack("!BBH", 0x81, 126, size)
-    return struct.pack("!BBQ", 0x81, 127, size)
+        self._stream.close()

@@ -1,11 +1,11 @@
-"""A WebSocket connection, whoever frames its messages: its limits, its session, its end.
+"""A WebSocket connection, whoever frames its messages: its queue, its session, its end.
 
-The transport beneath is a ``Socket``; it calls ``received`` for each message and ``closed`` once.
+The transport beneath is a ``Socket``. It calls ``opened``, ``received`` for each message, ``flush`` when it has
+handed over all it had read, ``pong``, and ``closed`` once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,7 +14,6 @@ from rpc_sessions.request import Peer, log
 from rpc_sessions.transport.context import Context
 
 GOING_AWAY = 1001
-TOO_BIG = 1009
 SLOW_CONSUMER = 4008
 IDLE = 4408
 
@@ -46,54 +45,58 @@ class Connection(Peer):
         self._context = context
         self._socket: Socket | None = None
         self._unsent: list[bytes] = []
+        self._reading = False  # the transport is handing over what it has read, and flushes then
         self._end: tuple[int, str] | None = None
+        self._loop = context.loop
         self.reply_limit = context.options.send_queue
 
     def opened(self, socket: Socket) -> None:
         """The handshake is over."""
         self._socket = socket
-        self.heard = asyncio.get_running_loop().time()
+        self.heard = self._loop().time()
         self._context.connections[self.socket_id] = self
-        self._flush()  # what was published to its session during the handshake
+        self.flush()  # what was published to its session during the handshake
         if self._end:  # the session ended, or the server began to stop, during the handshake
             socket.close(*self._end)
 
-    def received(self, text: str | bytes) -> None:
+    def received(self, text: bytes) -> None:
         """A message came in."""
-        self.heard = asyncio.get_running_loop().time()
-        if self.gone:
-            return
-        if _longer(text, self._context.options.message_limit):
-            self.close(TOO_BIG, "message too big")
-        else:
+        self.heard = self.spoke = self._loop().time()
+        if not self.gone:
+            self._reading = True
             self._context.dispatcher.receive(text, self)
 
     def pong(self) -> None:
         """A pong came in: somebody is there."""
-        self.heard = asyncio.get_running_loop().time()
+        self.heard = self._loop().time()
 
     def closed(self) -> None:
         """The connection is gone: its calls end, and it speaks for no session any more."""
         self.gone = True
+        self._socket = None  # the two know each other
         self._unsent.clear()
         self._context.connections.pop(self.socket_id, None)
         self._context.dispatcher.hang_up(self)
         self._context.sessions.claims.leave(self)
 
     def send(self, text: bytes) -> None:
-        """Queue a text. What is queued in one turn of the loop leaves in one write."""
+        """Queue a text. What is queued in one turn of the loop, or in answer to one read, leaves in one write."""
         if self.gone:
             return
         self._unsent.append(text)
-        if len(self._unsent) == 1:
-            asyncio.get_running_loop().call_soon(self._flush)
+        if len(self._unsent) == 1 and not self._reading:
+            self._loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
-        if not self._unsent or self._socket is None:
-            return
-        texts, self._unsent = self._unsent, []
-        # Checked where it can overflow: after a write that the kernel did not take whole.
-        if self._socket.send(texts) > self._context.options.send_queue:
+    def flush(self) -> None:
+        """Send what is queued."""
+        self._reading = False
+        if self._unsent and self._socket is not None:
+            texts, self._unsent = self._unsent, []
+            self.check_queue(self._socket.send(texts))
+
+    def check_queue(self, unread: int) -> None:
+        """Close the connection if its client leaves too many bytes unread. Asked after a write."""
+        if unread > self._context.options.send_queue:
             log.warning("closed a slow consumer: %d bytes unread", self._context.options.send_queue)
             self.close(SLOW_CONSUMER, "slow consumer")
 
@@ -102,7 +105,7 @@ class Connection(Peer):
         if self.gone:
             return
         if code != SLOW_CONSUMER:
-            self._flush()
+            self.flush()
         if self.gone:
             return  # by the flush
         self.gone = True
@@ -127,10 +130,3 @@ class Connection(Peer):
         else:
             self.pinged = now
             self._socket.ping()
-
-
-def _longer(text: str | bytes, limit: int) -> bool:
-    """Whether a message is over the limit in bytes, without encoding the many that are far from it."""
-    if len(text) > limit or isinstance(text, bytes):
-        return len(text) > limit
-    return len(text) * 4 > limit and len(text.encode("utf-8", "surrogatepass")) > limit

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import tracemalloc
 from collections import Counter
 
 import pytest
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream
 
 from rpc_sessions import Request, Response, Server, Session
 from rpc_sessions.session.claim import Claim
 from rpc_sessions.session.cookie import sign
-from rpc_sessions.transport.tornado_socket import RPCHandler
+from rpc_sessions.transport.endpoint import RPCHandler
+from rpc_sessions.transport.framed_socket import FramedSocket
 from rpc_sessions.transport.websocket import Connection
 from tests.apps import SECRET, MakeServer, Site, serving
-from tests.frames import handshake
-from tests.wire import connect
+from tests.frames import CLOSE, TEXT, frame, handshake
+from tests.wire import connect, request
 
 APP = """
     import asyncio
@@ -59,7 +63,9 @@ def alive() -> list[int]:
     """How many there are of each kind of thing a connection is made of."""
     gc.collect()
     types = Counter(type(thing) for thing in gc.get_objects())
-    return [types[kind] for kind in (Connection, Request, Response, Claim, Session, RPCHandler, IOStream)]
+    kinds = (Connection, Request, Response, Claim, Session, RPCHandler, IOStream, HTTPHeaders)
+    sockets = [kind for kind in types if issubclass(kind, FramedSocket | asyncio.Transport)]
+    return [*(types[kind] for kind in kinds), sum(types[kind] for kind in sockets)]
 
 
 @pytest.mark.gen_test
@@ -101,3 +107,62 @@ HALF = (
     b"GET /rpc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+
+
+ENDS = [
+    frame(CLOSE, b"\x03\xe8"),
+    frame(TEXT, request("app.count").encode()) + frame(CLOSE),
+    frame(TEXT, b"", mask=None),
+    frame(TEXT, b"x" * 3000)[:2000],
+    frame(TEXT, request("app.wait").encode()) * 3,
+    b"",
+]
+
+
+async def ends(site: Site, number: int) -> None:
+    """One connection that ends in one of many ways."""
+    end = ENDS[number % len(ENDS)]
+    _, reader, writer = await handshake(site, then=end if number % 2 else b"")
+    if not number % 2:
+        writer.write(end)
+    await asyncio.sleep(0)
+    if number % 5:
+        writer.write_eof()
+        await asyncio.wait_for(reader.read(), 5)
+    writer.transport.abort()
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_is_gone_needs_no_garbage_collection(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": APP})
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(ss) as site:
+            for number in range(3 * len(ENDS)):
+                await ends(site, number)
+            await asyncio.sleep(0.1)
+            left = [thing for thing in gc.get_objects() if issubclass(type(thing), Connection | FramedSocket)]
+            assert left == []
+    finally:
+        gc.enable()
+
+
+@pytest.mark.gen_test
+async def test_a_thousand_connections_leave_nothing(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": APP})
+    async with serving(ss) as site:
+        counts: list[list[int]] = []
+        memory: list[int] = []
+        for _ in range(4):
+            for number in range(0, 250, 10):
+                await asyncio.gather(*(ends(site, number + i) for i in range(10)))
+            await asyncio.sleep(0.1)
+            counts.append([len(asyncio.all_tasks()), len(os.listdir("/dev/fd")), ss.publish.all("news"), *alive()])
+            if tracemalloc.is_tracing():
+                memory.append(tracemalloc.get_traced_memory()[0])
+            else:
+                tracemalloc.start()  # the first round warms up
+        tracemalloc.stop()
+        assert counts[1] == counts[2] == counts[3]
+        assert memory[2] - memory[0] < 100 * 500  # bytes a connection

@@ -9,6 +9,8 @@ import pytest
 from rpc_sessions import Server
 from rpc_sessions.session import cookie
 from tests.apps import SECRET, MakeServer, serving
+from tests.frames import handshake
+from tests.logs import Logs
 from tests.stores.doubles import WatchedStore
 from tests.wire import connect
 
@@ -85,3 +87,17 @@ async def test_a_client_that_leaves_during_the_handshake_leaves_nothing(make_ser
         visitor.cancel()
         await asyncio.sleep(0.3)
         assert ss.publish.session(id, "news") == 0
+
+
+@pytest.mark.gen_test
+async def test_a_handshake_that_the_store_fails_leaves_nothing(make_server: MakeServer, logs: Logs) -> None:
+    ss, store = watched(make_server)
+    async with serving(ss) as site:
+        _, headers = await logged_in(ss)
+        store.down = True
+        status, _, writer = await handshake(site, headers)
+        assert status == 503
+        assert list(ss.session.claims.all()) == []
+        writer.close()
+        store.down = False
+    logs.take("503 GET /rpc")

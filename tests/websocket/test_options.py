@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from rpc_sessions import ConfigError
 from rpc_sessions.options import Options
-from tests.apps import MakeServer
+from tests.websocket.transports import ANY_TRANSPORT
+
+pytestmark = ANY_TRANSPORT
 
 COUNTS = ("message_limit", "batch_limit", "calls_in_flight", "send_queue")
 TIMES = ("call_deadline", "ping_interval", "ping_timeout", "drain")
@@ -100,10 +101,9 @@ def test_trusted_proxies() -> None:
         options.trusted_proxies = [5]  # type: ignore[list-item]  # the point
 
 
-def test_the_transport(make_server: MakeServer) -> None:
+def test_the_transport() -> None:
     options = Options()
-    options.transport = "tornado"
-    with pytest.raises(ValueError, match="transport is one of"):
+    for name in ("auto", "fast", "tornado"):
+        options.transport = name
+    with pytest.raises(ValueError, match="transport is one of auto, fast, tornado"):
         options.transport = "uvloop"
-    with pytest.raises(ConfigError, match="not available in this version"):
-        make_server({}, transport="fast").handlers()

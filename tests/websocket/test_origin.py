@@ -10,7 +10,10 @@ from rpc_sessions.session.cookie import sign
 from rpc_sessions.session.stores.memory import MemoryStore
 from tests.apps import SECRET, MakeServer, Site, serving
 from tests.frames import handshake
+from tests.websocket.transports import ANY_TRANSPORT
 from tests.wire import JSON_TYPE, post, request
+
+pytestmark = ANY_TRANSPORT
 
 SESSIONS = """
     def actions(req, res, ss):

@@ -1,0 +1,71 @@
+"""The Autobahn test suite against both transports: ``python -m tests.autobahn.run PATH_OF_WSTEST``. See README.md."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_connection
+
+from tests.processes import REPOSITORY, find_free_port
+
+TRANSPORTS = ("fast", "tornado")
+COMPRESSION = ["12.*", "13.*"]  # permessage-deflate is never agreed to
+FINE = {"OK", "NON-STRICT", "INFORMATIONAL"}
+
+
+@contextmanager
+def echoing(transport: str) -> Iterator[str]:
+    """An echo server, ended with the block. Its address."""
+    port = find_free_port()
+    server = subprocess.Popen([sys.executable, "-m", "tests.autobahn.echo", str(port), transport], cwd=REPOSITORY)
+    try:
+        wait(port)
+        yield f"ws://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait(port: int) -> None:
+    for _ in range(100):
+        try:
+            return create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.1)
+    sys.exit("the echo server does not start")
+
+
+def fuzz(wstest: str, addresses: dict[str, str], folder: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """The suite's own report: of each transport, of each case."""
+    servers = [{"agent": transport, "url": address} for transport, address in addresses.items()]
+    spec = {"outdir": str(folder), "servers": servers, "cases": ["*"], "exclude-cases": COMPRESSION}
+    (folder / "spec.json").write_text(json.dumps({**spec, "exclude-agent-cases": {}}))
+    command = [wstest, "-m", "fuzzingclient", "-s", str(folder / "spec.json")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=600)
+    report: dict[str, dict[str, dict[str, str]]] = json.loads((folder / "index.json").read_text())
+    return report
+
+
+def main(wstest: str) -> int:
+    with echoing("fast") as fast, echoing("tornado") as tornado, tempfile.TemporaryDirectory() as folder:
+        report = fuzz(wstest, dict(zip(TRANSPORTS, (fast, tornado), strict=True)), Path(folder))
+    failed = 0
+    for transport, cases in report.items():
+        counts = Counter(case["behavior"] for case in cases.values())
+        sys.stdout.write(f"{transport}: {len(cases)} cases, {dict(counts)}\n")
+        for name, case in cases.items():
+            if not {case["behavior"], case["behaviorClose"]} <= FINE:
+                failed += 1
+                sys.stdout.write(f"  {name}: {case['behavior']}, closing {case['behaviorClose']}\n")
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,40 @@
+"""The tests of this folder run on each transport: see transports.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from rpc_sessions import Server
+from tests.apps import Files, MakeServer
+from tests.requirements import needs_module
+
+
+@pytest.fixture(params=["fast", "tornado"], autouse=True)
+def transport(request: pytest.FixtureRequest) -> str:
+    """``options.transport`` of this test's servers; "uvloop" is "fast" on uvloop's loop."""
+    name: str = request.param
+    if name in ("fast", "uvloop"):
+        needs_module("picows", 'pip install "picows>=2.3,<2.4"')
+    return name
+
+
+@pytest.fixture
+def new_loop(transport: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if transport != "uvloop":
+        return asyncio.new_event_loop
+    make: Callable[[], asyncio.AbstractEventLoop] = needs_module("uvloop", "pip install uvloop").new_event_loop
+    return make
+
+
+@pytest.fixture
+def make_server(make_server: MakeServer, transport: str) -> MakeServer:
+    """As everywhere, with the transport set."""
+    option = "fast" if transport == "uvloop" else transport
+
+    def make(files: Files, **options: object) -> Server:
+        return make_server(files, **{"transport": option, **options})
+
+    return make
