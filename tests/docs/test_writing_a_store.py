@@ -81,9 +81,10 @@ def test_its_application_runs(programs: Path, start_process: StartProcess) -> No
     port = find_free_port()
     (programs / "app.py").write_text((programs / "app.py").read_text().replace("3000", str(port)))
     server = start_process(["app.py"], port, cwd=programs)
-    assert "with the DictStore store" in server.output
     visitor = Visitor(server.url)
     assert [visitor.get("/visit").json["visits"] for _ in range(3)] == [1, 2, 3]
+    server.stop()  # now its log is whole
+    assert "with the DictStore store" in server.output
 
 
 def test_its_failures_are_the_stores(programs: Path) -> None:
