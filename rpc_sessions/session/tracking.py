@@ -65,12 +65,12 @@ class Tracking:
         while True:
             if claim.may_insert and not (self.store.shared and (claim.sockets or claim.twin)):
                 return None  # nobody else knows its id
-            before = claim.key, claim.may_insert
+            before, busy = (claim.key, claim.may_insert), self.turns.taken(claim)
             record = await self._load(claim)
             if before != (claim.key, claim.may_insert):
                 continue  # it moved to another id, or was stored, while the store was asked
             gone = moved.read(record, claim.id) if record else None
-            if (record is None or gone) and await self.turns.settled(claim):
+            if (record is None or gone) and (await self.turns.settled(claim) or busy):
                 continue
             if gone is None or gone.late:
                 return record if record and not gone and self.lifetimes.lives(record) else None

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from rpc_sessions import RPCError, Store, StoreUnavailable
-from rpc_sessions.session.stores import file
+from rpc_sessions.session.stores import file_folder
 from rpc_sessions.session.stores.file import FileStore
 from rpc_sessions.testing import a_key, a_record
 from tests.apps import MakeServer
@@ -264,6 +264,27 @@ async def test_a_folder_that_may_not_be_read_is_not_an_empty_one(nobodys: Path) 
 
 
 @pytest.mark.gen_test
+async def test_a_folder_that_has_gone_is_not_an_empty_one(folder: Path, store: FileStore) -> None:
+    """Its disk is not mounted any more: what is at its place is nothing, or an empty folder."""
+    key, record, away = a_key(), a_record(user_id="ada"), folder.with_name("away")
+    await store.insert(key, record)
+    folder.rename(away)
+    for _ in range(2):
+        for method in ALL:
+            with pytest.raises(StoreUnavailable) as caught:
+                await method(store, key)
+            assert "gone, or is another" in caught.value.cause
+        for listing in (store.find_by_user("ada"), store.gc(time.time()), anext(aiter(store.keys()))):
+            with pytest.raises(StoreUnavailable):
+                await listing
+        folder.mkdir(exist_ok=True)
+        assert not list(folder.iterdir())
+    folder.rmdir()
+    away.rename(folder)
+    assert await store.load(key) == record
+
+
+@pytest.mark.gen_test
 async def test_a_path_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for method in ALL:
@@ -275,7 +296,7 @@ async def test_a_path_that_is_a_file(tmp_path: Path) -> None:
 async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
     folder: Path, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file, "_PATIENCE", 0.1)
+    monkeypatch.setattr(file_folder, "_PATIENCE", 0.1)
     key, record = a_key(), a_record()
     await store.insert(key, record)
     (lock,) = folder.glob(".lock-*")

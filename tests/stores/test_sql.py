@@ -42,6 +42,11 @@ async def rows(engine: AsyncEngine, statement: str) -> Sequence[Sequence[object]
         return [tuple(row) for row in await connection.execute(text(statement))]
 
 
+async def rows_changed(engine: AsyncEngine, statement: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
 # -- the table -----------------------------------------------------------------------------------------
 
 
@@ -163,6 +168,22 @@ async def test_a_broken_database_is_left_as_it_is(sqlite_path: Path) -> None:
         assert "not a database" in str(caught.value.__cause__)
     assert sqlite_path.read_bytes() == b"no database" * 1000
     await store.close()
+
+
+@pytest.mark.gen_test
+async def test_a_table_of_another_release_is_left_as_it_is(url: str, own: str) -> None:
+    store, engine, key = SQLStore(url, table=own), create_async_engine(url), a_key()
+    await store.insert(key, a_record())
+    await rows_changed(engine, f"ALTER TABLE {own} RENAME COLUMN data TO content")
+    for call in (store.load(key), store.insert(a_key(), a_record()), store.replace(key, a_record(), a_record())):
+        with pytest.raises(StoreUnavailable) as caught:
+            await call
+        assert "data" in caught.value.cause, "the cause does not name the column"
+    assert await rows(engine, f"SELECT content FROM {own}") == [('{"n":1}',)]
+    await rows_changed(engine, f"ALTER TABLE {own} RENAME COLUMN content TO data")
+    assert await store.load(key)
+    await store.close()
+    await engine.dispose()
 
 
 @pytest.mark.gen_test

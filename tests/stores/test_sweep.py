@@ -1,13 +1,17 @@
-"""Expired sessions are swept, every so often; a sweep that fails is not the last."""
+"""Expired sessions are swept, every so often; a sweep that fails is not the last, and a clock that jumps stops it."""
 
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from rpc_sessions import StoreUnavailable
+from rpc_sessions.session import sweep
+from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.session.stores.memory import MemoryStore
+from rpc_sessions.session.sweep import Sweep
 from rpc_sessions.testing import a_key, a_record
 from rpc_sessions.transport import timers
 from tests.apps import MakeServer, serving
@@ -31,6 +35,7 @@ async def test_a_sweep_that_fails_is_tried_again(
     make_server: MakeServer, monkeypatch: pytest.MonkeyPatch, logs: Logs
 ) -> None:
     monkeypatch.setattr(timers, "SWEEP_EVERY", 0.05)
+    monkeypatch.setattr(sweep, "STEADY", 0.0)
     memory = MemoryStore()
     store, kept = Failing(memory), a_key()
     async with serving(session_server(make_server, store)):
@@ -43,6 +48,40 @@ async def test_a_sweep_that_fails_is_tried_again(
             await asyncio.sleep(0.01)
         assert list(memory._records) == [kept]
     logs.take("somebody else's|not swept")
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 90.0, 86400.0 * 400])
+@pytest.mark.gen_test
+async def test_a_clock_that_jumped_sweeps_nothing_until_it_is_steady(
+    jump: float, monkeypatch: pytest.MonkeyPatch, logs: Logs
+) -> None:
+    """With a real clock under a real server: tests/faults/test_clock.py."""
+    clock = {"time": 1e9, "monotonic": 0.0}
+    read = SimpleNamespace(time=lambda: clock["time"], monotonic=lambda: clock["monotonic"])
+    monkeypatch.setattr(sweep, "time", read)
+    choice, store = StoreChoice(), WatchedStore()
+    choice.use(store)
+    swept = Sweep(choice)
+
+    async def minutes_later(minutes: int) -> int:
+        """How many of the next sweeps, one a minute, take place."""
+        store.forget()
+        for _ in range(minutes):
+            clock["time"] += 60.0
+            clock["monotonic"] += 60.0
+            await swept()
+        return store.count["gc"]
+
+    assert await minutes_later(4) == 0, "it has only just begun to watch the clock"
+    assert await minutes_later(3) == 3
+    clock["time"] += jump
+    assert await minutes_later(3) == 0
+    clock["time"] -= jump  # set right
+    assert await minutes_later(5) == 0
+    assert await minutes_later(3) == 3
+    assert len(logs.take("the clock jumped by .* expired sessions stay")) == 2
+    clock["time"] += 30.0  # as a slow clock is set: no jump
+    assert await minutes_later(3) == 3
 
 
 @pytest.mark.gen_test

@@ -1,0 +1,122 @@
+"""The store answers too late: the call is told so in time, and what it wrote is there as a whole, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from rpc_sessions import RPCError, Session
+from rpc_sessions.session.stores import file_folder, sql
+from rpc_sessions.session.stores.file import FileStore
+from rpc_sessions.session.stores.sql import SQLStore
+from tests.apps import MakeServer, serving
+from tests.faults.remote import Remote
+from tests.faults.ways import everywhere, refused_everywhere
+from tests.http.browser import Browser
+from tests.logs import Logs
+from tests.session.steps import look, over_http, over_socket, put, session_server
+
+Write = Callable[[Session], Awaitable[object]]
+BEFORE = (None, {"cart": {"tea": 2}})
+
+
+async def save(session: Session) -> None:
+    session.update(cart={"tea": 3}, n=1)
+    await session.save()
+
+
+async def mutate(session: Session) -> None:
+    await session.mutate(lambda session: session.update(cart={"tea": 3}, n=1))
+
+
+async def log_in(session: Session) -> None:
+    session.update(cart={"tea": 3}, n=1)
+    await session.set_user_id("ada")
+
+
+AFTER = {save: None, mutate: None, log_in: "ada"}
+
+
+@pytest.mark.parametrize(
+    ("held", "deadline", "code"), [("answers", 0.5, -32002), ("requests", 0.5, -32002), ("answers", 9.0, -32010)]
+)
+@pytest.mark.gen_test(timeout=40)
+async def test_a_write(
+    make_server: MakeServer,
+    remote: Remote,
+    logs: Logs,
+    held: Literal["answers", "requests"],
+    deadline: float,
+    code: int,
+) -> None:
+    def late(write: Write) -> Write:
+        async def step(session: Session) -> None:
+            remote.proxy.hold(held)
+            await write(session)
+
+        return step
+
+    async with remote.site(make_server, call_deadline=deadline) as site:
+        for write, user_id in AFTER.items():
+            async with Browser(site).socket() as socket:
+                await over_socket(socket, site.ss, put(cart={"tea": 2}))
+                began = asyncio.get_running_loop().time()
+                with pytest.raises(RPCError) as caught:
+                    await over_socket(socket, site.ss, late(write))
+                assert caught.value.code == code
+                assert asyncio.get_running_loop().time() - began < 3
+                remote.proxy.release()
+                whole = (user_id, {"cart": {"tea": 3}, "n": 1})
+                assert await over_socket(socket, site.ss, look) in (BEFORE, whole)
+                # The same socket goes on, and nothing is in anybody's way.
+                await over_socket(socket, site.ss, write)
+                assert await over_socket(socket, site.ss, look) == whole
+    assert len(logs.take("s.do passed its deadline" if code == -32002 else "s.do: .*(?i:time)")) == 3
+
+
+@contextmanager
+def file_locked(folder: Path) -> Iterator[None]:
+    """Another process has all locks of the file store, and is stopped."""
+    with ExitStack() as held:
+        for path in folder.glob("sessions/.lock-*"):
+            fcntl.flock(held.enter_context(path.open()), fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def sqlite_locked(folder: Path) -> Iterator[None]:
+    """Another process has begun to write to the database, and does not end."""
+    with closing(sqlite3.connect(folder / "sessions.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(("locked", "cause"), [(file_locked, "held a lock"), (sqlite_locked, "database is locked")])
+@pytest.mark.gen_test(timeout=40)
+async def test_somebody_keeps_a_lock(
+    make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: Logs, locked: Any, cause: str
+) -> None:
+    """Reading needs none."""
+    for module in (file_folder, sql):
+        monkeypatch.setattr(module, "_PATIENCE", 1.5)  # SQLite waits for a tenth less, and says why
+    url = f"sqlite+aiosqlite:///{tmp_path}/sessions.db"
+    store = FileStore(tmp_path / "sessions") if locked is file_locked else SQLStore(url)
+    async with serving(session_server(make_server, store)) as site:
+        browser = Browser(site)
+        async with browser.socket() as socket:
+            await over_socket(socket, site.ss, put(cart={"tea": 2}))
+            with locked(tmp_path):
+                await refused_everywhere(browser, socket, save)
+                assert await everywhere(browser, socket, look) == [BEFORE] * 3
+            await over_socket(socket, site.ss, save)
+            assert await over_http(browser, look) == (None, {"cart": {"tea": 3}, "n": 1})
+    assert len(logs.take(cause)) == 3
+    logs.take("503 (GET|POST)")

@@ -1,0 +1,111 @@
+"""A TCP proxy between a store and its server, which fails as networks and servers do.
+
+async with Proxy(server_port) as proxy:
+    ...                        # the store uses proxy.port
+    await proxy.refuse()       # nobody listens, and open connections are cut
+    await proxy.accept()       # all is well again
+    proxy.hold()               # requests reach the server, answers wait
+    proxy.release()            # they arrive, late
+    proxy.lose(b"tea")         # the next request that holds these bytes is carried out; its answer is lost
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Literal, Self
+
+from tests.processes import find_free_port
+
+
+class Proxy:
+    """lost: how many answers were lost."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.port = find_free_port()
+        self.lost = 0
+        self._target = (host, port)
+        self._wanted: bytes | None = None
+        self._held = ""
+        self._released = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
+
+    async def accept(self) -> None:
+        """Listen, and take new connections."""
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
+
+    async def refuse(self) -> None:
+        """Cut all connections, and take no new ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+
+    def hold(self, what: Literal["answers", "requests"]) -> None:
+        """Requests reach the server and answers wait; or all wait."""
+        self._held = what
+        self._released.clear()
+
+    def release(self) -> None:
+        """What waited arrives."""
+        self._held = ""
+        self._released.set()
+
+    def lose(self, wanted: bytes) -> None:
+        """The next request that holds these bytes: the server carries it out, and its connection is cut."""
+        self._wanted = wanted
+
+    def _accepted(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        link = asyncio.create_task(self._link(client, to_client))
+        self._links.add(link)
+        link.add_done_callback(self._links.discard)
+
+    async def _link(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """One connection: it ends when either side hangs up, or when an answer is lost."""
+        server, to_server = await asyncio.open_connection(*self._target)
+        losing = asyncio.Event()
+        pumps = [
+            asyncio.create_task(self._requests(client, to_server, losing)),
+            asyncio.create_task(self._answers(server, to_client, losing)),
+        ]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            for writer in (to_client, to_server):
+                writer.transport.abort()
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _requests(
+        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, losing: asyncio.Event
+    ) -> None:
+        while chunk := await client.read(1_000_000):
+            if self._wanted is not None and self._wanted in chunk:
+                self._wanted = None
+                losing.set()
+            if self._held == "requests":
+                await self._released.wait()
+            server.write(chunk)
+
+    async def _answers(self, server: asyncio.StreamReader, client: asyncio.StreamWriter, losing: asyncio.Event) -> None:
+        while chunk := await server.read(1_000_000):
+            if self._held:
+                await self._released.wait()
+            if losing.is_set():
+                self.lost += 1
+                return
+            client.write(chunk)
+
+    async def __aenter__(self) -> Self:
+        await self.accept()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.refuse()
