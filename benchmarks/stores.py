@@ -37,9 +37,7 @@ def main(argv: Sequence[str]) -> None:
     chosen = options(argv)
     pin(LOAD_CORE)
     text = table_of([HEAD, *(row(name, chosen) for name in chosen.stores)])
-    head = (
-        f"{machine()}; {chosen.connections} connections, one call in flight each\n\n`python -m benchmarks.stores`\n"
-    )
+    head = f"{machine()}; {chosen.connections} connections, one call in flight each\n\n`python -m benchmarks.stores`\n"
     print(f"{head}\n{text}")
     if chosen.write:
         write(f"{head}\n{text}", "stores")

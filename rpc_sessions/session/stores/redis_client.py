@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5.0  # seconds for a connection, and for an answer: less than the deadline of a call
 _CONNECTIONS = 100
-_ROUND_TRIPS = 1
+_ROUND_TRIPS = 2
 
 
 class Reader:
@@ -29,22 +29,27 @@ class Reader:
     def __init__(self, client: Client, script: str) -> None:
         self._client, self._script = client, script
         self._asked: list[tuple[str, asyncio.Future[Any]]] = []
+        self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, name: str) -> Any:
         """What the script returns for a key. Raises what redis-py raises."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked.append((name, answer))
-        if len(self._tasks) < _ROUND_TRIPS:
+        if self._under_way < _ROUND_TRIPS:
+            self._under_way += 1
             task = asyncio.create_task(self._work())  # when all who are ready now have asked
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _work(self) -> None:
-        while self._asked:
-            asked, self._asked = self._asked, []
-            await self._send(asked)
+        try:
+            while self._asked:
+                asked, self._asked = self._asked, []
+                await self._send(asked)
+        finally:
+            self._under_way -= 1
 
     async def _send(self, asked: list[tuple[str, asyncio.Future[Any]]]) -> None:
         try:
