@@ -179,13 +179,14 @@ class Server:
             "serving %d methods on http://%s:%d with the %s store, on %s",
             *(methods, host, port, self.session.store.name, made_by),
         )
-        await self._check_store()
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         for name in _STOP:
             loop.add_signal_handler(name, stopped.set)
         if parent is not None:
             loop.add_reader(parent, stopped.set)
+        checking = loop.create_task(self._check_store())  # beside: a store that hangs must not keep us from stopping
         await stopped.wait()
+        checking.cancel()
         if parent is not None:
             loop.remove_reader(parent)
         running = self._ready().dispatcher.running

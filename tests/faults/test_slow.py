@@ -71,14 +71,14 @@ async def test_a_write(
                 with pytest.raises(RPCError) as caught:
                     await over_socket(socket, site.ss, late(write))
                 assert caught.value.code == code
-                assert asyncio.get_running_loop().time() - began < 3
+                assert asyncio.get_running_loop().time() - began < 5
                 remote.proxy.release()
                 whole = (user_id, {"cart": {"tea": 3}, "n": 1})
                 assert await over_socket(socket, site.ss, look) in (BEFORE, whole)
                 # The same socket goes on, and nothing is in anybody's way.
                 await over_socket(socket, site.ss, write)
                 assert await over_socket(socket, site.ss, look) == whole
-    assert len(logs.take("s.do passed its deadline" if code == -32002 else "s.do: .*(?i:time)")) == 3
+    assert len(logs.take("s.do passed its deadline" if code == -32002 else "s.do: .*(?i:time|cancelled)")) == 3
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
 from typing import Any, Self
@@ -13,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import database_of, make_server
 from tests.conftest import StartProcess
+from tests.processes import find_free_port
 from tests.server.conftest import SECRET, serve
 
 
@@ -201,3 +204,12 @@ def test_the_server_is_made_without_touching_the_network() -> None:
     ss = make_server({"SESSION_SECRET": SECRET, "MONGODB_URI": "mongodb://127.0.0.1:1"})
     assert ss.session.store.name == "mongodb"
     assert ss.handlers()
+
+
+@pytest.mark.parametrize("after", [0.0, 1.0])
+def test_it_stops_while_its_store_is_away(free_port: int, after: float) -> None:
+    with serve(free_port, MONGODB_URI=f"mongodb://127.0.0.1:{find_free_port()}") as process:
+        time.sleep(after)
+        process.popen.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0
+        assert process.output.endswith("stopped\n")
