@@ -95,7 +95,9 @@ class Watcher:
                     await self._sessions.keep_alive(claim, clock - spoke)
                     claim.used = spoke
 
-    def stop(self) -> None:
-        """Check nothing more."""
+    async def stop(self) -> None:
+        """Check nothing more. What is under way may end: a driver that is broken off can leave a connection open."""
+        self._due.clear()
         if self._checking is not None:
+            await asyncio.wait((self._checking,), timeout=_PAUSE)
             self._checking.cancel()

@@ -57,7 +57,7 @@ class Timers:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         if self._watcher:
-            self._watcher.stop()
+            await self._watcher.stop()
 
 
 async def _carefully(function: Callable[[], Awaitable[None]]) -> None:

@@ -65,9 +65,9 @@ def test_two_servers_share_a_session(start_example: StartExample, tmp_path: Path
 def test_a_file_that_cannot_be_opened_is_no_empty_session(start_example: StartExample, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     server = start_example("07_own_store", SESSIONS=str(missing / "sessions.db"))
-    assert "unable to open database file" in server.output
     visitor = Visitor(server.url)
     assert visitor.post("/visit").status == 503
+    assert "unable to open database file" in server.output
     missing.mkdir()
     assert visitor.post("/visit").json == {"visits": 1}
     (missing / "sessions.db").write_bytes(b"no database" * 1000)

@@ -34,7 +34,7 @@ TTL = 1_209_600.0  # two weeks: connect-mongo's, for cookies without maxAge
 class ExpressLayout:
     """connect-mongo's. ttl: as its option of that name, in seconds."""
 
-    indexes: Mapping[str, Fields] = {"expires": {"expireAfterSeconds": 0, "background": True}}
+    indexes: Mapping[str, Fields] = {"expires": {"background": True, "expireAfterSeconds": 0}}
 
     def __init__(self, *, stringify: bool = True, ttl: float = TTL) -> None:
         self._json = express.SessionJSON(ttl)
