@@ -171,6 +171,11 @@ class Server:
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
     async def _serve(self, sockets: list[socket], parent: int | None) -> None:
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        for name in _STOP:
+            loop.add_signal_handler(name, stopped.set)
+        if parent is not None:
+            loop.add_reader(parent, stopped.set)
         self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
         methods = sum(not name.startswith("rpc.") for name in self._ready().dispatcher.methods)
@@ -179,11 +184,6 @@ class Server:
             "serving %d methods on http://%s:%d with the %s store, on %s",
             *(methods, host, port, self.session.store.name, made_by),
         )
-        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
-        for name in _STOP:
-            loop.add_signal_handler(name, stopped.set)
-        if parent is not None:
-            loop.add_reader(parent, stopped.set)
         checking = loop.create_task(self._check_store())  # beside: a store that hangs must not keep us from stopping
         await stopped.wait()
         checking.cancel()

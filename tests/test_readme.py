@@ -127,9 +127,9 @@ def test_all_of_app_py_together_on_mongodb(programs: Programs, mongo_uri: str, m
     app = files()["app.py"].replace("mongodb://localhost:27017", mongo_uri)
     app = app.replace('database="app"', f'database="{mongo_database}"')
     server = programs.run("app.py", **{"app.py": app})
-    assert "with the mongodb store" in server.output
     visitor = Visitor(server.url)
     assert visitor.get("/account").status == 401
+    assert "with the mongodb store" in server.output
     entered = visitor.post("/enter/Ada")
     assert (entered.status, entered.headers["Location"]) == (303, "/account")
     assert visitor.get("/account").json == {"user": "Ada"}

@@ -48,9 +48,9 @@ async def test_a_client_that_answers_pings_stays(make_server: MakeServer) -> Non
 
 @pytest.mark.gen_test
 async def test_a_client_that_calls_needs_no_ping(make_server: MakeServer) -> None:
-    ss = make_server({"rpc/app.py": ECHO}, ping_interval=0.2, ping_timeout=0.2)
+    ss = make_server({"rpc/app.py": ECHO}, ping_interval=1, ping_timeout=1)
     async with serving(ss) as site, raw_socket(site) as raw:
-        for _ in range(12):
+        for _ in range(30):
             raw.send(TEXT, request("app.echo", [1]).encode())
             answer = await raw.read()
             assert answer
