@@ -40,9 +40,9 @@ format: $(VENV)/.ready-dev  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.ready-bench  ## this server and its peers, side by side
+bench: $(VENV)/.ready-bench  ## this server and its peers, side by side; ARGS="--help" for some of it
 	@scripts/node_packages.sh benchmarks/peers
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 clean:  ## back to a fresh clone
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache tests/npm/node_modules benchmarks/peers/node_modules

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from .client import Client
 from .dialects import DIALECTS
-from .wire import Client
 
-FIRST_ID = 10  # ids of two digits: all requests have one length, and all replies
+FIRST_ID = 10  # ids of two digits: all requests have one length
 
 
 @dataclass(frozen=True)
@@ -22,26 +22,28 @@ class Job:
     prepare: str = ""  # a method that writes a session; the connections then carry its cookie
 
     def connect(self) -> Client:
-        cookie = self._login() if self.prepare else ""
-        return self._open(cookie)
-
-    def _open(self, cookie: str) -> Client:
-        client = Client(self.port, self.path, cookie)
-        DIALECTS[self.dialect].greet(client)
-        return client
+        return DIALECTS[self.dialect].connect(self.port, self.path, self._login() if self.prepare else "")
 
     def _login(self) -> str:
-        client = self._open("")
-        self.ask(client, self.prepare, [], FIRST_ID, True)
+        client = DIALECTS[self.dialect].connect(self.port, self.path, "")
+        self._ask(client, self.prepare, [], FIRST_ID, True)
         client.close()
         assert client.cookie, "the server set no cookie"
         return client.cookie
 
-    def ask(self, client: Client, method: str, params: list[Any], id: int, expect: Any) -> str:
-        """One call, its reply read as JSON and compared with what it must be."""
+    def wire(self, client: Client, id: int) -> bytes:
+        """The call with this id, as it goes over the wire."""
+        return client.wire(DIALECTS[self.dialect].request(self.method, self.params, id))
+
+    def ask(self, client: Client, id: int = FIRST_ID) -> bytes:
+        """Make the call once. The reply, when it is the right one."""
+        return self._ask(client, self.method, self.params, id, self.expect)
+
+    def _ask(self, client: Client, method: str, params: list[Any], id: int, expect: Any) -> bytes:
+        """The reply is read as JSON and compared with what it must be."""
         dialect = DIALECTS[self.dialect]
         client.send(dialect.request(method, params, id))
-        text = client.receive()
-        if dialect.reply(text) != (id, expect):
-            raise ValueError(f"{method} {params} id {id}: wrong reply {text}")
-        return text
+        message = client.receive()
+        if dialect.reply(message, id) != (id, expect):
+            raise ValueError(f"{method} {params} id {id}: wrong reply {message!r}")
+        return message

@@ -1,22 +1,17 @@
-"""The load: some connections with `depth` calls in flight on each, from one thread around one epoll.
-
-A call keeps its id for the whole run, so every request and every reply is known beforehand: sending the next
-k calls is one slice of prebuilt frames, and checking k replies is one comparison with the bytes they must be.
-"""
+"""The closed loop: some connections with `depth` calls in flight on each, from one thread around one epoll."""
 
 import gc
-import os
 import select
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import repeat
 
-from .dialects import DIALECTS
-from .job import FIRST_ID, Job
-from .wire import client_frame, server_frame
+from .job import Job
+from .lane import Lane
+from .meter import Meter, percentiles
+
+EVENTS = 64  # of one look: with room for many more, each look would clear that room
 
 
 @dataclass(frozen=True)
@@ -27,57 +22,10 @@ class Result:
     load_busy: float  # share of its core the load used: below 1 it was not the bottleneck
     server_busy: float
 
-
-class Lane:
-    """One connection and its calls in flight, answered in the order they were sent."""
-
-    def __init__(self, job: Job, depth: int) -> None:
-        self.client, self.depth, self.next = job.connect(), depth, 0
-        ids = range(FIRST_ID, FIRST_ID + depth)
-        request = DIALECTS[job.dialect].request
-        requests = [client_frame(request(job.method, job.params, id).encode()) for id in ids]
-        texts = [job.ask(self.client, job.method, job.params, id, job.expect) for id in ids]
-        replies = [server_frame(text.encode()) for text in texts]
-        assert len({*map(len, requests)}) == len({*map(len, replies)}) == 1, "frames must be of one length"
-        # Twice, so that any run of up to `depth` calls is one slice.
-        self.requests, self.request_size = b"".join(requests * 2), len(requests[0])
-        self.replies, self.reply_size = b"".join(replies * 2), len(replies[0])
-        self.sent: deque[float] = deque()
-
-    def start(self) -> None:
-        self.client.sock.settimeout(None)  # with a timeout Python asks poll() before every read and write
-        self._send(0, self.depth, time.perf_counter())
-
-    def _send(self, first: int, count: int, now: float) -> None:
-        start, end = first * self.request_size, (first + count) * self.request_size
-        self.client.sock.sendall(self.requests[start:end])
-        self.sent.extend(repeat(now, count))
-
-    def turn(self, latencies: list[float]) -> None:
-        """Take the replies that arrived and send as many new calls."""
-        data = self.client.sock.recv(65536)
-        now = time.perf_counter()
-        first, (count, odd) = self.next, divmod(len(data), self.reply_size)
-        if odd or self.client.unread or not self._expected(data, first, count):
-            count = self._slowly(data, first)
-        self.next = (first + count) % self.depth
-        latencies.extend(now - self.sent.popleft() for _ in range(count))
-        self._send(first, count, now)
-
-    def _expected(self, data: bytes, first: int, count: int) -> bool:
-        start = first * self.reply_size
-        return 0 < count <= self.depth and data == self.replies[start : start + len(data)]
-
-    def _slowly(self, data: bytes, first: int) -> int:
-        """A reply was split over two reads, or a heartbeat came, or something is wrong."""
-        if not data:
-            raise ConnectionError("the server closed the connection")
-        self.client.unread += data
-        frames = b"".join(map(server_frame, self.client.take()))
-        count = len(frames) // self.reply_size
-        if frames and not self._expected(frames, first, count):
-            raise ValueError(f"wrong reply, or out of order: {frames[:300]!r}")
-        return count
+    @property
+    def cost(self) -> float:
+        """Seconds of the server's CPU that a call takes."""
+        return self.server_busy / self.rate
 
 
 @dataclass
@@ -85,7 +33,7 @@ class Load:
     job: Job
     depth: int
     connections: int = 32
-    lanes: dict[int, Lane] = field(default_factory=dict)
+    lanes: dict[int, Lane] = field(default_factory=dict)  # by file descriptor
 
     def measure(self, server_pid: int, seconds: float, warm_up: float = 0.5) -> Result:
         with self.connected():
@@ -102,42 +50,51 @@ class Load:
                 lane.client.close()
 
     def run(self, server_pid: int, seconds: float, warm_up: float = 0.5) -> Result:
+        with self.watched() as poll:
+            for lane in self.lanes.values():
+                lane.send(self.depth, time.perf_counter())
+            self._turns(poll, warm_up)
+            meter = Meter(server_pid)
+            latencies = self._turns(poll, seconds)
+            wall, load_busy, server_busy = meter.read()
+            self._drain(poll)
+        p50, p99 = percentiles(latencies, 50, 99)
+        return Result(len(latencies) / wall, p50, p99, load_busy, server_busy)
+
+    @contextmanager
+    def watched(self) -> Iterator[select.epoll]:
+        """An epoll of all lanes; meanwhile nothing interrupts the load."""
         gc.disable()  # a pause of the load would be counted as the server's
         try:
-            for lane in self.lanes.values():
-                lane.start()
-            self._run(warm_up)
-            return self._timed(server_pid, seconds)
+            with select.epoll() as poll:
+                for fd in self.lanes:
+                    poll.register(fd, select.EPOLLIN)
+                yield poll
         finally:
             gc.enable()
 
-    def _timed(self, server_pid: int, seconds: float) -> Result:
-        wall, load, server = time.perf_counter(), time.process_time(), cpu_seconds(server_pid)
-        latencies = self._run(seconds)
-        wall = time.perf_counter() - wall
-        load, server = time.process_time() - load, cpu_seconds(server_pid) - server
-        p50, p99 = percentiles(latencies, 50, 99)
-        return Result(len(latencies) / wall, p50, p99, load / wall, server / wall)
-
-    def _run(self, seconds: float) -> list[float]:
+    def _turns(self, poll: select.epoll, seconds: float) -> list[float]:
+        """Answer every reply with a new call. How long the calls took."""
         latencies: list[float] = []
-        with select.epoll() as poll:
-            for fd in self.lanes:
-                poll.register(fd, select.EPOLLIN)
-            end = time.perf_counter() + seconds
-            while time.perf_counter() < end:
-                for fd, _ in poll.poll(1):
-                    self.lanes[fd].turn(latencies)
+        lanes, clock, record = self.lanes, time.perf_counter, latencies.append
+        end = clock() + seconds
+        while clock() < end:
+            for fd, _ in poll.poll(1, EVENTS):
+                lane = lanes[fd]
+                count = lane.answered()
+                now = clock()
+                for _ in range(count):
+                    record(now - lane.sent.popleft())
+                if count:
+                    lane.send(count, now)
         return latencies
 
-
-def percentiles(values: list[float], *percents: int) -> list[float]:
-    ordered = sorted(values)
-    return [ordered[len(ordered) * percent // 100] for percent in percents]
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far; fields 14 and 15 of its stat line."""
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def _drain(self, poll: select.epoll) -> None:
+        """Wait for the calls in flight, so that no server has to answer who is gone."""
+        while any(lane.sent for lane in self.lanes.values()):
+            ready = poll.poll(10, EVENTS)
+            if not ready:
+                raise TimeoutError("the server left calls unanswered")
+            for fd, _ in ready:
+                for _ in range(self.lanes[fd].answered()):
+                    self.lanes[fd].sent.popleft()

@@ -8,18 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .job import FIRST_ID, Job
+from .job import Job
 from .servers import ROOT, Peer
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+PRODUCTION = {**os.environ, "NODE_ENV": "production"}
 
 
 @contextmanager
 def running(peer: Peer) -> Iterator[tuple[int, Job]]:
     """The server's pid and the job for it; the server ends with the block."""
     port = free_port()
-    process = subprocess.Popen(peer.command(port), cwd=ROOT, preexec_fn=lambda: pin(SERVER_CORE))
+    process = subprocess.Popen(peer.command(port), cwd=ROOT, env=PRODUCTION, preexec_fn=lambda: pin(SERVER_CORE))
     try:
         wait_ready(process, peer.job(port))
         yield process.pid, peer.job(port)
@@ -61,7 +62,7 @@ def wait_ready(process: "subprocess.Popen[bytes]", job: Job, seconds: float = 15
     while True:
         try:
             client = job.connect()
-            job.ask(client, job.method, job.params, FIRST_ID, job.expect)
+            job.ask(client)
             return client.close()
         except OSError:  # not there yet
             if process.poll() is not None or time.monotonic() > end:

@@ -1,98 +1,85 @@
-"""Run the servers side by side and print the table: python -m benchmarks.run --help"""
+"""Measure every target, and print what it came to: python -m benchmarks.run --help"""
 
 import argparse
-import shutil
-import subprocess
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from .load import Load
-from .memory import per_connection
-from .process import LOAD_CORE, pin, running
-from .report import described, machine, write
-from .servers import ALL, CEILING, PEERS, Peer, versions
-from .table import Rounds, table
+from . import beside, echo, idle, latency, route
+from .claim import claims_table
+from .process import LOAD_CORE, pin
+from .report import CHART, described, machine, write
+from .section import Plan, Section, progress
+from .servers import HTTP, WEBSOCKET, Peer, missing
+
+SECTIONS: list[tuple[list[str], Callable[[Plan], Section]]] = [
+    (echo.NAMES, echo.run),
+    (latency.NAMES, latency.run),
+    (route.NAMES, route.run),
+    (idle.NAMES, idle.run),
+    (beside.NAMES, beside.run),
+]
+TARGETS = [name for names, _ in SECTIONS for name in names]
+PEERS = [*dict.fromkeys([*WEBSOCKET, *HTTP])]
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("--peers", type=known, default=[*ALL], help=f"some of {', '.join(ALL)}")
-    parser.add_argument("--depths", type=numbers, default=[1, 16], help="calls in flight on each connection")
+    for name, known in (("--only", TARGETS), ("--peers", PEERS)):
+        parser.add_argument(name, nargs="+", choices=known, default=known, metavar="NAME", help=", ".join(known))
     parser.add_argument("--rounds", type=int, default=5, help="the median of them is shown")
-    parser.add_argument("--seconds", type=float, default=2, help="of one measurement")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--idle", type=int, default=1000, help="connections to measure memory with, or 0")
-    parser.add_argument("--ceiling", action="store_true", help="the load against a bare picows echo instead")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
-    return parser.parse_args(argv)
-
-
-def split(text: str) -> list[str]:
-    return text.split(",")
-
-
-def known(text: str) -> list[str]:
-    if unknown := set(split(text)) - ALL.keys():
-        raise argparse.ArgumentTypeError(f"no peer {', '.join(unknown)}")
-    return split(text)
-
-
-def numbers(text: str) -> list[int]:
-    return [int(word) for word in split(text)]
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one measurement")
+    parser.add_argument("--idle", type=int, default=10_000, help="idle connections")
+    parser.add_argument("--quick", action="store_true", help="see that it works: its figures mean nothing")
+    parser.add_argument("--write", action="store_true", help="put the results into README.md, and draw the chart")
+    chosen = parser.parse_args(argv)
+    if chosen.quick:
+        chosen.rounds, chosen.seconds, chosen.idle = 1, 0.2, 200
+    if chosen.write and (chosen.quick or chosen.only != TARGETS or chosen.peers != PEERS):
+        parser.error("--write is for a whole run")
+    return chosen
 
 
 def main(argv: Sequence[str]) -> None:
     chosen = options(argv)
-    install_node_peers()
-    peers = available(CEILING if chosen.ceiling else {name: ALL[name] for name in chosen.peers})
-    command = " ".join(["python -m benchmarks.run", *(word for word in argv if word != "--write")])
-    head = f"{machine()}  \n{described(peers)}\n\n`{command}`\n"
-    print(head)
+    websocket, http = available(WEBSOCKET, chosen.peers), available(HTTP, chosen.peers)
+    plan = Plan(frozenset(chosen.only), chosen.rounds, chosen.seconds, chosen.idle, websocket, http)
     pin(LOAD_CORE)
-    text = table(measure(peers, chosen), remember(peers, chosen.idle))
-    print(text)
+    head = heading(plan, argv)
+    print(f"{head}\n")
+    sections = []
+    for names, run in SECTIONS:
+        if plan.targets.intersection(names):
+            sections.append(run(plan))
+            print(f"{as_text(sections[-1])}\n", flush=True)
+    claims = claims_table([claim for section in sections for claim in section.claims])
+    print(claims)
     if chosen.write:
-        write(f"{head}\n{text}")
+        picture = f"![Calls per second over WebSocket]({CHART.name})"
+        write("\n\n".join([claims, head, picture, *map(as_text, sections)]), "results")
+        CHART.write_text("".join(section.chart for section in sections))
 
 
-def install_node_peers() -> None:
-    """Without npm they are skipped later, by name."""
-    if shutil.which("npm") and not (PEERS / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PEERS, check=True)
-
-
-def available(peers: dict[str, Peer]) -> dict[str, Peer]:
-    """Those whose packages are there; says what is missing for the others."""
+def available(peers: dict[str, Peer], names: Iterable[str]) -> dict[str, Peer]:
+    """Those that are named and can be started; says what is missing for the others."""
+    found = {}
     for name, peer in peers.items():
-        if missing := [package for package, found in versions(peer).items() if not found]:
-            progress(f"skipping {name}: {'npm' if peer.node else 'pip'} install {' '.join(missing)}")
-    return {name: peer for name, peer in peers.items() if all(versions(peer).values())}
+        if name in names:
+            if lacks := missing(peer):
+                progress(f"skipping {name}: {', '.join(lacks)} is missing. make bench installs all")
+            else:
+                found[name] = peer
+    return found
 
 
-def measure(peers: dict[str, Peer], chosen: argparse.Namespace) -> Rounds:
-    """Every round visits every peer, so that drift of the machine hits them all."""
-    rounds: Rounds = {(name, depth): [] for name in peers for depth in chosen.depths}
-    for turn in range(chosen.rounds):
-        for name, peer in peers.items():
-            with running(peer) as (pid, job):
-                for depth in chosen.depths:
-                    result = Load(job, depth, chosen.connections).measure(pid, chosen.seconds)
-                    rounds[name, depth].append(result)
-                    progress(f"round {turn + 1} {name} depth {depth}: {result.rate:,.0f} calls/s")
-    return rounds
+def heading(plan: Plan, argv: Sequence[str]) -> str:
+    command = shlex.join(["python", "-m", "benchmarks.run", *(word for word in argv if word != "--write")])
+    rounds = f"`{command}`: {plan.rounds} rounds of {plan.seconds:g} s each"
+    return f"{machine()}  \n{described([*plan.websocket.values(), *plan.http.values()])}\n\n{rounds}"
 
 
-def remember(peers: dict[str, Peer], idle: int) -> dict[str, float]:
-    memory: dict[str, float] = {}
-    for name, peer in peers.items() if idle else ():
-        with running(peer) as (pid, job):
-            memory[name] = per_connection(job, pid, idle)
-        progress(f"memory {name}: {memory[name] / 1024:.1f} KiB/connection")
-    return memory
-
-
-def progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def as_text(section: Section) -> str:
+    return f"### {section.title}\n\n{section.table}"
 
 
 if __name__ == "__main__":

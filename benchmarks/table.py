@@ -1,20 +1,38 @@
-"""From the rounds to a table: medians, spread over the rounds, ratios to raw Tornado within a round."""
+"""Tables of Markdown, and what they say of the rounds: medians, and the spread over the rounds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from .load import Result
 
-BASE = "tornado"
-HEAD = ["server", "depth", "calls/s", "min-max", "vs tornado", "p50 ms", "p99 ms"]
-HEAD += ["server CPU", "load CPU", "calls/server CPU s", "KiB/connection"]
-
-Rounds = dict[tuple[str, int], list[Result]]  # by peer and depth, one result a round
+HEAD = ["calls/s", "min-max", "p50 ms", "p99 ms", "server CPU", "load CPU", "CPU of a call, us"]
 
 
-def table(rounds: Rounds, memory: dict[str, float]) -> str:
-    keys = sorted(rounds, key=lambda key: key[1])  # by depth, the peers as they were named
-    return table_of([HEAD, *(row(rounds, peer, depth, memory.get(peer)) for peer, depth in keys)])
+def figures(results: Sequence[Result]) -> list[str]:
+    """The cells below HEAD, for one result a round."""
+    rates = [result.rate for result in results]
+
+    def middle(read: Callable[[Result], float]) -> float:
+        return median(map(read, results))
+
+    return [
+        f"{median(rates):,.0f}",
+        f"{min(rates):,.0f}-{max(rates):,.0f}",
+        f"{middle(lambda r: r.p50) * 1e3:.2f}",
+        f"{middle(lambda r: r.p99) * 1e3:.2f}",
+        f"{middle(lambda r: r.server_busy):.0%}",
+        f"{middle(lambda r: r.load_busy):.0%}",
+        f"{middle(lambda r: r.cost) * 1e6:.1f}",
+    ]
+
+
+def ratios(ours: Sequence[Result], theirs: Sequence[Result]) -> list[float]:
+    """Of the rates, round by round: drift of the machine hits both sides of a round alike. None if one is missing."""
+    return [one.rate / other.rate for one, other in zip(ours, theirs, strict=False)]
+
+
+def middle_of(values: Sequence[float]) -> str:
+    return f"{median(values):.2f}" if values else ""
 
 
 def table_of(rows: list[list[str]]) -> str:
@@ -22,34 +40,6 @@ def table_of(rows: list[list[str]]) -> str:
     head, *body = rows
     lines = aligned([head, ["---"] + ["---:"] * (len(head) - 1), *body])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def row(rounds: Rounds, peer: str, depth: int, memory: float | None) -> list[str]:
-    results = rounds[peer, depth]
-    rates = [result.rate for result in results]
-
-    def middle(read: Callable[[Result], float]) -> float:
-        return median(map(read, results))
-
-    return [
-        peer,
-        str(depth),
-        f"{median(rates):,.0f}",
-        f"{min(rates):,.0f}-{max(rates):,.0f}",
-        ratio(results, rounds.get((BASE, depth), [])),
-        f"{middle(lambda r: r.p50) * 1e3:.2f}",
-        f"{middle(lambda r: r.p99) * 1e3:.2f}",
-        f"{middle(lambda r: r.server_busy):.0%}",
-        f"{middle(lambda r: r.load_busy):.0%}",
-        f"{middle(lambda r: r.rate / r.server_busy):,.0f}",
-        "" if memory is None else f"{memory / 1024:.1f}",
-    ]
-
-
-def ratio(results: list[Result], base: list[Result]) -> str:
-    """The median of each round's own ratio: drift of the machine hits both sides of it alike."""
-    ratios = [ours.rate / theirs.rate for ours, theirs in zip(results, base, strict=False)]
-    return f"{median(ratios):.2f}" if ratios else ""
 
 
 def aligned(rows: list[list[str]]) -> list[list[str]]:

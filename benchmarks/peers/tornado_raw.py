@@ -1,4 +1,4 @@
-"""Raw Tornado: a WebSocketHandler and one task a call. The others are measured against this one."""
+"""Raw Tornado: a WebSocketHandler and one task a call."""
 
 import asyncio
 import sys
@@ -8,6 +8,8 @@ from typing import Any
 import tornado.web
 import tornado.websocket
 import ujson
+
+from . import loop
 
 
 async def echo(text: str) -> str:
@@ -32,10 +34,5 @@ class Rpc(tornado.websocket.WebSocketHandler):
         self.write_message(ujson.dumps({"jsonrpc": "2.0", "result": result, "id": request["id"]}))
 
 
-async def main(port: int) -> None:
-    tornado.web.Application([("/", Rpc)]).listen(port, "127.0.0.1")
-    await asyncio.Event().wait()
-
-
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    loop.serve(tornado.web.Application([("/", Rpc)]), *sys.argv[1:])
