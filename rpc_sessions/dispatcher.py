@@ -12,6 +12,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from msgspec import UNSET
+
 from rpc_sessions import protocol
 from rpc_sessions.actions import Method
 from rpc_sessions.batch import Batch, Item, Reply, Settled
@@ -95,21 +97,36 @@ class Dispatcher:
 
     def start(self, call: Item, peer: Peer, reply: Reply, settled: Settled | None = None) -> None:
         """Begin one call. ``reply`` gets its answer, if it has one; ``settled`` is called when it is over."""
-        if refusal := self._refusal(call, peer):
-            if isinstance(call, Invalid) or not call.notification:
-                reply(refusal)
+        method = self.methods.get(call.method) if isinstance(call, Call) else None
+        if method is None or self.draining or len(peer.running) >= self._options.calls_in_flight:
+            self._refuse(call, peer, reply)
             if settled:
                 settled()
             return
         assert isinstance(call, Call)
-        req = Request(peer, call.method, call.params, call.answer_id, call.notification)
+        id = call.id
+        req = Request(peer, call.method, call.params, None if id is UNSET else id, id is UNSET)
         res = Response(req, self._deliver, reply, settled)
         self.started += 1
+        self._crew.begin(method, res)
+        if res.task is not None:
+            self._watch(res)
+
+    def _watch(self, res: Response) -> None:
+        """The call waits for something: it can be cancelled now, and come too late."""
+        peer = res.request.peer
         peer.running.add(res)
         self._deadlines.add(res, self._deadline)
-        self._crew.add(self.methods[call.method], res)
+        if peer.gone:  # by the call's first step
+            res.answered = True
+            self._stop(res)
 
-    def _refusal(self, call: Item, peer: Peer) -> bytes | None:
+    def _refuse(self, call: Item, peer: Peer, reply: Reply) -> None:
+        refusal = self._refusal(call, peer)
+        if isinstance(call, Invalid) or not call.notification:
+            reply(refusal)
+
+    def _refusal(self, call: Item, peer: Peer) -> bytes:
         """The answer to what needs no running: an invalid call, one too many, ``rpc.cancel``."""
         if isinstance(call, Invalid):
             return self._error(call.error, call.id)
@@ -117,11 +134,7 @@ class Dispatcher:
             return self._cancel(call, peer)
         if call.method not in self.methods:
             return self._error(MethodNotFound(), call.answer_id)
-        if self.free(peer) <= 0:
-            return self._error(Busy(), call.answer_id)
-        if self.draining:
-            return self._error(Busy(SHUTTING_DOWN), call.answer_id)
-        return None
+        return self._error(Busy(SHUTTING_DOWN) if self.draining else Busy(), call.answer_id)
 
     def free(self, peer: Peer) -> int:
         """How many more calls the peer may begin now."""
@@ -133,7 +146,8 @@ class Dispatcher:
         try:
             value = await method.run(req, res)
             if not res.answered:
-                res(value)
+                res.answered, res.value = True, value  # as res(value) does
+                self._deliver(res)
             elif value is not None:
                 log.warning("%s returned a value after it had answered: ignored", req.method)
         except asyncio.CancelledError:
@@ -147,21 +161,20 @@ class Dispatcher:
             self._failed(res, self._internal(error, req))
             raise
         finally:
-            self._over(res)
+            if res.task is not None:
+                self._over(res)
+            if res.settled is not None:
+                res.settle()
 
     def _over(self, res: Response) -> None:
         """The call takes no more of anybody's time."""
         res.task = None
         res.request.peer.running.discard(res)
         self._deadlines.remove(res)
-        res.settle()
 
     def _stop(self, res: Response) -> None:
         """Cancel a call that has been answered, or needs no answer. Once: its cleaning up is not interrupted."""
-        if res.task is None:
-            if self._crew.remove(res):
-                self._over(res)
-        elif not res.stopped:
+        if res.task is not None and not res.stopped:
             res.stopped = True
             res.task.cancel()
 
@@ -189,7 +202,7 @@ class Dispatcher:
         return InternalError(data=data)
 
     def _send(self, res: Response) -> None:
-        if not res.request.notification and res.reply is not None:
+        if res.reply is not None and not res.request.notification:
             res.reply(self._text(res))
 
     def _text(self, res: Response) -> bytes:
@@ -200,16 +213,17 @@ class Dispatcher:
             text = protocol.result_text(res.value, req.id)
         except (TypeError, ValueError) as error:
             return self._error(self._internal(error, req), req.id)
-        return self._fitting(text, req.peer, req.method, req.id)
+        if 0 < req.peer.reply_limit < len(text):
+            return self._too_large(text, req.method, req.id)
+        return text
 
     def _send_batch(self, peer: Peer, answers: list[bytes]) -> None:
         if answers:
-            peer.send(self._fitting(protocol.batch_text(answers), peer, "a batch", None))
+            text = protocol.batch_text(answers)
+            peer.send(self._too_large(text, "a batch", None) if 0 < peer.reply_limit < len(text) else text)
 
-    def _fitting(self, text: bytes, peer: Peer, what: str, id: JSONId) -> bytes:
-        """The text, or that it is too large: sent, its client would be taken for a slow consumer."""
-        if not 0 < peer.reply_limit < len(text):
-            return text
+    def _too_large(self, text: bytes, what: str, id: JSONId) -> bytes:
+        """Instead of a text that is over the limit: sent, its client would be taken for a slow consumer."""
         log.warning("%s: the reply of %d bytes is over send_queue", what, len(text))
         return self._error(TooLarge("Reply too large"), id)
 
@@ -246,7 +260,8 @@ class Dispatcher:
             self._end(res, Cancelled(SHUTTING_DOWN))
 
     def close(self) -> None:
-        """Stop the timers. Calls still running are left to their peers."""
+        """Begin no more calls, and stop the timers. Calls still running are left to their peers."""
+        self._crew.close()
         self._deadlines.close()
 
 

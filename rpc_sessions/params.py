@@ -14,7 +14,7 @@ from rpc_sessions.types import JSON, Action, Params
 Convert = Callable[[JSON], object]
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-_PLAIN = (str, int, bool)
+_PLAIN = {str, int, bool}
 _UNTYPED = (Any, object, inspect.Parameter.empty)
 
 
@@ -26,7 +26,7 @@ class Plan:
     """
 
     __slots__ = (
-        "_accepted", "_action", "_least", "_most", "_names", "_only_named", "_only_positional", "_plain", "_required",
+        "_accepted", "_action", "_exact", "_least", "_most", "_names", "_only_named", "_only_positional", "_required",
         "_rest", "_rest_named", "types",
     )  # fmt: skip
 
@@ -35,10 +35,9 @@ class Plan:
         self._action = action
         parameters = list(inspect.signature(action).parameters.values())
         positional = [p for p in parameters if p.kind in _POSITIONAL]
-        self.types = _checks(action, parameters)
-        self._names = tuple(p.name for p in positional)
         hints = get_type_hints(action, include_extras=True)
-        self._plain = tuple(hints.get(name) if hints.get(name) in _PLAIN else None for name in self._names)
+        self.types = {p.name: _check(hints[p.name]) for p in parameters if hints.get(p.name, Any) not in _UNTYPED}
+        self._names = tuple(p.name for p in positional)
         self._accepted = frozenset(p.name for p in parameters if p.kind in _NAMED)
         self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
         self._rest_named = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), "")
@@ -49,22 +48,20 @@ class Plan:
         # A call by position cannot give what only a name can: then no number of params is right.
         self._least = 1 << 30 if self._only_named else len(needed)
         self._most = 1 << 30 if self._rest else len(positional)
+        types = [hints.get(name) for name in self._names]
+        # Where all is of a plain type, params that are exactly so need no look at each.
+        self._exact = None if self._only_named or set(types) - _PLAIN else types
 
     def call(self, params: Params) -> Any:
         """The action's coroutine, with its arguments bound. Any: it is whatever the action returns."""
         if type(params) is list:
+            if [*map(type, params)] == self._exact:  # True is no int
+                return self._action(*params)
             if not self._least <= len(params) <= self._most:
                 raise InvalidParams(f"Invalid params: {self._expected()}, got {len(params)}")
-            return self._action(*(params if self._fit(params) else self._convert_list(params)))
+            return self._action(*(self._convert_list(params) if self.types else params))
         assert isinstance(params, dict)
         return self._by_name(params)
-
-    def _fit(self, params: list[JSON]) -> bool:
-        """Whether the params are what the commonest annotations, plain types, say: then there is nothing to convert."""
-        for type_, value in zip(self._plain, params, strict=False):
-            if type(value) is not type_:  # exactly: True is no int
-                return not self.types
-        return len(params) <= len(self._plain) or not self.types
 
     def _convert_list(self, params: list[JSON]) -> list[object]:
         names = (*self._names, *(self._rest for _ in params[len(self._names) :]))
@@ -104,11 +101,6 @@ class Plan:
             return f"expected at least {least} ({names})"
         number = f"{least}" if least == most else f"{least} to {most}"
         return f"expected {number} ({names})" if names else f"expected {number}"
-
-
-def _checks(action: Action, parameters: list[inspect.Parameter]) -> dict[str, Convert]:
-    hints = get_type_hints(action, include_extras=True)
-    return {p.name: _check(hints[p.name]) for p in parameters if p.name in hints and hints[p.name] not in _UNTYPED}
 
 
 def _check(type_: Any) -> Convert:

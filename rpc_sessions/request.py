@@ -125,7 +125,7 @@ class Response:
     deliver is told of the answer as soon as there is one, so that ``res(value)`` answers early.
     """
 
-    __slots__ = ("_deliver", "_settled", "answered", "failure", "reply", "request", "stopped", "task", "value")
+    __slots__ = ("_deliver", "answered", "failure", "reply", "request", "settled", "stopped", "task", "value")
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Response:
         self.task: asyncio.Task[None] | None = None
         self.stopped = False  # it has been cancelled: once, so that its cleaning up is not interrupted
         self._deliver = deliver
-        self._settled = settled
+        self.settled = settled
 
     def __call__(self, value: object = None) -> None:
         """Answer with a result."""
@@ -162,7 +162,7 @@ class Response:
 
     def settle(self) -> None:
         """The call is over, or nobody waits for it any longer: tell whoever counts. Only once."""
-        settled, self._settled = self._settled, None
+        settled, self.settled = self.settled, None
         if settled:
             settled()
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rpc_sessions.dispatcher import Dispatcher
 from rpc_sessions.errors import ConfigError
-from rpc_sessions.loops import RunningLoop
 from rpc_sessions.middleware import MiddlewareRegistry
 from rpc_sessions.options import Options
 from rpc_sessions.session.sessions import Sessions
@@ -37,7 +36,6 @@ class Context:
     uses_sessions: bool = False
     timers: Timers = field(default_factory=Timers)
     requests: set[object] = field(default_factory=set)
-    loop: RunningLoop = field(default_factory=RunningLoop)
 
     def layers(self, use: Sequence[Use]) -> tuple[Middleware, ...]:
         """The middleware of a ``use`` list: names, or (name, \\*config). ConfigError if one is of no use."""

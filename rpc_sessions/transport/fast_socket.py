@@ -21,7 +21,8 @@ class FastSocket(FramedSocket, asyncio.BufferedProtocol):
 
     def __init__(self, connection: Connection, limit: int) -> None:
         super().__init__(connection, limit)
-        self._reader = PicowsReader(limit, self.frame, self.fail)
+        self._reader = reader = PicowsReader(limit, self.frame, self.fail)
+        self.get_buffer = reader.buffer  # type: ignore[method-assign]  # the loop asks for it once
         self._early = b""
 
     async def open(self, stream: IOStream) -> None:
@@ -45,9 +46,6 @@ class FastSocket(FramedSocket, asyncio.BufferedProtocol):
         early, self._early = self._early, b""
         self._reader.read(early)
         self.answer()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._reader.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self.deaf:  # or else the next read overwrites it

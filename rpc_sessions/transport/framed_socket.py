@@ -82,7 +82,9 @@ class FramedSocket(ABC):
         if self.deaf:
             return
         try:
-            if opcode >= CLOSE:
+            if opcode == TEXT and last and not self._opcode and payload.isascii():  # nearly always
+                self.connection.received(payload)
+            elif opcode >= CLOSE:
                 self._control(opcode, payload)
             elif last and opcode and not self._opcode:
                 self._message(opcode, payload)
@@ -114,7 +116,7 @@ class FramedSocket(ABC):
         self.connection.closed()
 
     def _message(self, opcode: int, payload: bytes) -> None:
-        if opcode == TEXT and not payload.isascii():
+        if opcode == TEXT:
             check_utf8(payload)
         self.connection.received(payload)
 
@@ -145,7 +147,8 @@ class FramedSocket(ABC):
         pongs, self._pongs = self._pongs, []
         if not self._closing:
             self.write(b"".join(pongs))
-            self.connection.check_queue(self.unsent())
+            if self.unsent() > self.connection.reply_limit:
+                self.connection.too_slow()
 
     # -- what a Socket does ------------------------------------------------------------------------
 

@@ -31,9 +31,7 @@ def write_frame(opcode: int, payload: bytes) -> bytes:
 
 def write_texts(texts: Sequence[bytes]) -> bytes:
     """Text messages, one after the other."""
-    if len(texts) == 1:
-        return write_frame(TEXT, texts[0])
-    return b"".join([part for text in texts for part in (_header(TEXT, len(text)), text)])
+    return b"".join([_SHORT[size] + text if (size := len(text)) < 126 else write_frame(TEXT, text) for text in texts])
 
 
 def write_close(code: int, reason: str) -> bytes:
@@ -50,6 +48,9 @@ def _header(opcode: int, size: int) -> bytes:
     if size < 65536:
         return struct.pack("!BBH", 0x80 | opcode, 126, size)
     return struct.pack("!BBQ", 0x80 | opcode, 127, size)
+
+
+_SHORT = [_header(TEXT, size) for size in range(126)]
 
 
 def read_close(payload: bytes) -> int:

@@ -99,7 +99,7 @@ class PicowsReader(WSListener):
         request.headers = _ANSWER.headers
         return Answer(_ANSWER, self)
 
-    def buffer(self) -> memoryview:
+    def buffer(self, sizehint: int = -1) -> memoryview:
         """Where to put what is read next; then say ``filled``."""
         room: memoryview = self._room(-1)
         return room if len(room) <= _READ else room[:_READ]

@@ -6,6 +6,7 @@ handed over all it had read, ``pong``, and ``closed`` once.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Protocol
@@ -47,13 +48,15 @@ class Connection(Peer):
         self._unsent: list[bytes] = []
         self._reading = False  # the transport is handing over what it has read, and flushes then
         self._end: tuple[int, str] | None = None
-        self._loop = context.loop
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
+        self._dispatcher = context.dispatcher
         self.reply_limit = context.options.send_queue
 
     def opened(self, socket: Socket) -> None:
         """The handshake is over."""
         self._socket = socket
-        self.heard = self._loop().time()
+        self.heard = self._now()
         self._context.connections[self.socket_id] = self
         self.flush()  # what was published to its session during the handshake
         if self._end:  # the session ended, or the server began to stop, during the handshake
@@ -61,14 +64,14 @@ class Connection(Peer):
 
     def received(self, text: bytes) -> None:
         """A message came in."""
-        self.heard = self.spoke = self._loop().time()
+        self.heard = self.spoke = self._now()
         if not self.gone:
             self._reading = True
-            self._context.dispatcher.receive(text, self)
+            self._dispatcher.receive(text, self)
 
     def pong(self) -> None:
         """A pong came in: somebody is there."""
-        self.heard = self._loop().time()
+        self.heard = self._now()
 
     def closed(self) -> None:
         """The connection is gone: its calls end, and it speaks for no session any more."""
@@ -76,7 +79,7 @@ class Connection(Peer):
         self._socket = None  # the two know each other
         self._unsent.clear()
         self._context.connections.pop(self.socket_id, None)
-        self._context.dispatcher.hang_up(self)
+        self._dispatcher.hang_up(self)
         self._context.sessions.claims.leave(self)
 
     def send(self, text: bytes) -> None:
@@ -85,20 +88,20 @@ class Connection(Peer):
             return
         self._unsent.append(text)
         if len(self._unsent) == 1 and not self._reading:
-            self._loop().call_soon(self.flush)
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Send what is queued."""
         self._reading = False
         if self._unsent and self._socket is not None:
             texts, self._unsent = self._unsent, []
-            self.check_queue(self._socket.send(texts))
+            if self._socket.send(texts) > self.reply_limit:
+                self.too_slow()
 
-    def check_queue(self, unread: int) -> None:
-        """Close the connection if its client leaves too many bytes unread. Asked after a write."""
-        if unread > self._context.options.send_queue:
-            log.warning("closed a slow consumer: %d bytes unread", self._context.options.send_queue)
-            self.close(SLOW_CONSUMER, "slow consumer")
+    def too_slow(self) -> None:
+        """Close the connection: its client leaves more than ``reply_limit`` bytes unread."""
+        log.warning("closed a slow consumer: %d bytes unread", self.reply_limit)
+        self.close(SLOW_CONSUMER, "slow consumer")
 
     def close(self, code: int, reason: str) -> None:
         """Send what is queued, then close. Nothing is answered any more, so the running calls end."""
@@ -112,7 +115,7 @@ class Connection(Peer):
         self._end = (code, reason)
         if self._socket is not None:
             self._socket.close(code, reason)
-        self._context.dispatcher.hang_up(self)
+        self._dispatcher.hang_up(self)
 
     def abort(self) -> None:
         """Drop the connection: its client has been told, and does not go."""

@@ -71,7 +71,14 @@ MODULE = """
                 raise
             return seconds
 
-        return [quick, marked, task, late, group, cancels_itself, waits]
+        async def remembers():
+            ss.api.task = asyncio.current_task()
+
+        async def calls(method, *params):
+            first = await ss.rpc("t.quick", 0)
+            return [first, await ss.rpc(method, *params), asyncio.current_task().cancelling()]
+
+        return [quick, marked, task, late, group, cancels_itself, waits, remembers, calls]
 """
 
 
@@ -111,6 +118,28 @@ async def test_a_call_that_cancels_itself_harms_no_other(make_server: MakeServer
 
 
 @pytest.mark.gen_test
+async def test_the_task_of_a_call_that_is_over_may_be_cancelled(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        site.ss.api.cancelled, site.ss.api.cleaned = [], []
+        await socket.result("t.remembers")
+        site.ss.api.task.cancel()
+        assert await together(socket, ("quick", 1), ("waits", 0.01), ("quick", 2)) == [1, 0.01, 2]
+        await socket.result("t.remembers")
+        site.ss.api.task.cancel()
+        await asyncio.sleep(0.01)
+        assert await together(socket, ("waits", 0.01), ("quick", 1)) == [0.01, 1]
+
+
+@pytest.mark.gen_test
+async def test_calls_within_calls(make_server: MakeServer) -> None:
+    async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
+        site.ss.api.cancelled, site.ss.api.cleaned = [], []
+        calls = [("calls", "t.quick", 1), ("calls", "t.waits", 0.02), ("calls", "t.calls", "t.waits", 0.01)]
+        assert await together(socket, *calls, ("quick", 2)) == [[0, 1, 0], [0, 0.02, 0], [0, [0, 0.01, 0], 0], 2]
+        assert len([task for task in asyncio.all_tasks() if task.get_name() == "rpc_sessions stands by"]) == 1
+
+
+@pytest.mark.gen_test
 async def test_a_call_that_is_cancelled_is_cancelled_once_and_alone(make_server: MakeServer, logs: Logs) -> None:
     async with serving(make_server({"rpc/t.py": MODULE})) as site, connect(site) as socket:
         ss = site.ss
@@ -128,9 +157,10 @@ async def test_a_call_that_is_cancelled_is_cancelled_once_and_alone(make_server:
 
 
 @pytest.mark.gen_test
-async def test_calls_that_have_not_begun_when_their_client_leaves_never_begin(make_server: MakeServer) -> None:
+async def test_calls_end_when_their_client_leaves_in_the_same_turn_of_the_loop(make_server: MakeServer) -> None:
     async with serving(make_server({"rpc/t.py": MODULE})) as site:
         dispatcher = site.ss._ready().dispatcher
+        site.ss.api.cancelled, site.ss.api.cleaned = [], []
         async with connect(site) as socket:
             assert await socket.result("t.quick", 1) == 1
             [connection] = site.ss._connections.values()
@@ -140,8 +170,10 @@ async def test_calls_that_have_not_begun_when_their_client_leaves_never_begin(ma
             assert dispatcher.running == 5
             connection.abort()
             dispatcher.hang_up(connection)
+            await asyncio.sleep(0.1)
             assert dispatcher.running == 0
             assert dispatcher.started == started + 5
+            assert sorted(site.ss.api.cleaned) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.gen_test

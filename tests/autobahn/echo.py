@@ -22,6 +22,7 @@ class Mirror:
     """In the place of a Connection: what is queued leaves with the next flush, as there."""
 
     gone = False
+    reply_limit = sys.maxsize
     socket: FramedSocket
 
     def __init__(self) -> None:
@@ -41,9 +42,12 @@ class Mirror:
             self.gone = True
             self.socket.close(code, reason)
 
+    def received(self, payload: bytes) -> None:
+        self.queue.append(write_frame(TEXT, payload))
+
     def ignore(self, *_: object) -> None: ...
 
-    check_queue = pong = closed = ignore
+    too_slow = pong = closed = ignore
 
 
 def echoing(kind: type[FramedSocket]) -> type[FramedSocket]:
