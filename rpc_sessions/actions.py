@@ -11,34 +11,38 @@ import inspect
 import sys
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from rpc_sessions.chain import compose
 from rpc_sessions.errors import ConfigError, problem
-from rpc_sessions.middleware import MiddlewareRegistry, run_chain
+from rpc_sessions.middleware import MiddlewareRegistry
 from rpc_sessions.modules import explain, load_module, module_files
 from rpc_sessions.params import Plan
 from rpc_sessions.request import Request, Response, current_call
 from rpc_sessions.types import Action, Middleware
 
+if TYPE_CHECKING:
+    from rpc_sessions.session.session import Session
+
 
 class Method:
-    """One callable method: its layers and their names, and the plan for its params."""
+    """One callable method: the names of its layers, the plan for its params, and the two put together.
 
-    __slots__ = ("action", "layers", "name", "plan", "uses")
+    run: to be awaited; what the action returns. RPCError, at once too, or whatever the chain raises.
+    """
+
+    __slots__ = ("action", "name", "plan", "run", "uses")
 
     def __init__(self, name: str, action: Action, layers: tuple[Middleware, ...], uses: frozenset[str]) -> None:
         self.name = name
         self.uses = uses
         self.action = action
-        self.layers = layers
         self.plan = Plan(action)
+        self.run = compose(layers, self._act)
 
-    def run(self, req: Request, res: Response) -> Awaitable[object]:
-        """To be awaited: what the action returns; RPCError, at once too, or whatever the chain raises."""
-        if not self.layers:
-            called: Awaitable[object] = self.plan.call(req.params)
-            return called
-        return run_chain(self.layers, req, res, lambda: self.plan.call(req.params))
+    def _act(self, req: Request, res: Response) -> Awaitable[object]:
+        called: Awaitable[object] = self.plan.call(req.params)
+        return called
 
 
 class _Use(NamedTuple):
@@ -63,6 +67,13 @@ class _CurrentRequest:
         if self.sealed:
             raise RuntimeError("req.use belongs in actions(req, res, ss), not in an action")
         self.uses.append(_Use(sys._getframe(1).f_lineno, name, config, options))
+
+    @property
+    def session(self) -> Session:
+        """As any other attribute of the call's request, in fewer steps: it is asked for most."""
+        call = current_call.get(None)
+        opened = call[0].opened if call else None
+        return _current("session")[0].session if opened is None else opened
 
     def __getattr__(self, name: str) -> object:
         return getattr(_current(name)[0], name)

@@ -1,109 +1,16 @@
-"""Middleware: the chain that a call goes through, and where its links come from.
-
-A middleware is ``async def check(req, res, next)``. It answers (``res(...)``, ``res.error(...)``, an
-exception) or awaits ``next()``, once. Anything else is a ChainError, and the action does not run.
-"""
+"""Middleware by name: what the layers of ``req.use`` are made from. How they run: chain.py."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from rpc_sessions.errors import ChainError, ConfigError
+from rpc_sessions.chain import name_of
+from rpc_sessions.errors import ConfigError
 from rpc_sessions.modules import load_module, module_files
 from rpc_sessions.request import Request, Response, log
-from rpc_sessions.types import Middleware, MiddlewareFactory, Next
-
-Last = Callable[[], Awaitable[object]]
-
-
-async def run_chain(layers: Sequence[Middleware], req: Request, res: Response, last: Last) -> object:
-    """Run the layers in order and ``last`` behind them; what ``last`` returned, or None if it did not run."""
-    if not layers:
-        return await last()
-    if isinstance(layers[0], Bracket):
-        return await _bracketed(layers[0], layers[1:], req, res, last)
-    following = _Next(layers, req, res, last)
-    await layers[0](req, res, following)
-    following.check()
-    return following.value
-
-
-class Bracket:
-    """A layer that does something before and after the rest, and never keeps it from running.
-
-    It has nothing to be watched for, and often nothing to wait for: a chain of it costs half as much.
-    """
-
-    def enter(self, req: Request, res: Response) -> Awaitable[None] | None:
-        """Before the rest; to be awaited, if it is not done at once."""
-        raise NotImplementedError
-
-    def leave(self, req: Request, res: Response) -> Awaitable[None] | None:
-        """After the rest, unless that raised; to be awaited, if it is not done at once."""
-        raise NotImplementedError
-
-    async def __call__(self, req: Request, res: Response, next: Next) -> None:
-        """As any middleware."""
-        if (entering := self.enter(req, res)) is not None:
-            await entering
-        await next()
-        if (leaving := self.leave(req, res)) is not None:
-            await leaving
-
-
-async def _bracketed(layer: Bracket, rest: Sequence[Middleware], req: Request, res: Response, last: Last) -> object:
-    if (entering := layer.enter(req, res)) is not None:
-        await entering
-    value = await (run_chain(rest, req, res, last) if rest else last())
-    if (leaving := layer.leave(req, res)) is not None:
-        await leaving
-    return value
-
-
-class _Next:
-    """The ``next`` of one layer: called and awaited exactly once."""
-
-    __slots__ = ("_called", "_finished", "_last", "_layers", "_left", "_req", "_res", "_started", "value")
-
-    def __init__(self, layers: Sequence[Middleware], req: Request, res: Response, last: Last) -> None:
-        self._layers, self._req, self._res, self._last = layers, req, res, last
-        self._called = self._started = self._finished = self._left = False
-        self.value: object = None
-
-    def __call__(self) -> _Next:
-        if self._called:
-            raise self._broken("called next() twice")
-        self._called = True
-        return self
-
-    def __await__(self) -> Generator[object, None, object]:
-        if self._started:
-            raise self._broken("awaited next() twice")
-        if self._left:  # a task of the layer's, which comes too late: the call has its answer
-            raise self._broken("did not await next()")
-        self._started = True
-        try:
-            self.value = yield from run_chain(self._layers[1:], self._req, self._res, self._last).__await__()
-        finally:
-            self._finished = True
-        return self.value
-
-    def check(self) -> None:
-        """ChainError unless the layer, which has returned, did its duty."""
-        self._left = True
-        if self._called and not self._finished:
-            raise self._broken("did not await next()")
-        if not self._called and not self._res.answered:
-            raise self._broken("neither answered nor called next()")
-
-    def _broken(self, how: str) -> ChainError:
-        return ChainError(f"{_name(self._layers[0])} {how}")
-
-
-def _name(layer: Middleware) -> str:
-    return f"middleware {getattr(layer, '__qualname__', type(layer).__qualname__).replace('.<locals>', '')}"
+from rpc_sessions.types import Middleware, MiddlewareFactory
 
 
 class MiddlewareRegistry:
@@ -140,7 +47,7 @@ class MiddlewareRegistry:
     def make(self, name: str | Middleware, /, *config: object, **options: object) -> Middleware:
         """The middleware of a ``use``. ConfigError, one sentence, if there is none or it is of no use."""
         if callable(name):
-            return _checked(name, _name(name))
+            return _checked(name, name_of(name))
         factory = self._factories.get(name) if isinstance(name, str) else None
         if factory is None:
             raise ConfigError(self._unknown(name))

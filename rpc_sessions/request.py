@@ -60,10 +60,11 @@ class Request:
     """One call. Middleware may set attributes of its own on it.
 
     id, method, params: as sent; over plain HTTP the id is None, the method GET, POST, ...
-    and params the query and form fields. received_at: seconds since the epoch.
+    and params the query and form fields. received_at: seconds since the epoch. opened: the session, or None
+    before ``req.use("session")`` has run.
     """
 
-    __slots__ = ("__dict__", "_session", "id", "method", "notification", "params", "peer", "received_at")
+    __slots__ = ("__dict__", "id", "method", "notification", "opened", "params", "peer", "received_at")
 
     def __init__(self, peer: Peer, method: str, params: Params, id: JSONId = None, notification: bool = False) -> None:
         self.peer = peer
@@ -72,7 +73,7 @@ class Request:
         self.id = id
         self.notification = notification
         self.received_at = time.time()
-        self._session: Session | None = None
+        self.opened: Session | None = None
 
     @property
     def transport(self) -> str:
@@ -96,18 +97,18 @@ class Request:
     @property
     def session(self) -> Session:
         """The session. RuntimeError where ``req.use("session")`` has not run: no store is read unasked."""
-        if self._session is None:
+        if self.opened is None:
             raise RuntimeError('req.session needs req.use("session") before it')
-        return self._session
+        return self.opened
 
     @session.setter
     def session(self, session: Session) -> None:
-        self._session = session
+        self.opened = session
 
     @property
     def has_session(self) -> bool:
         """Whether ``req.use("session")`` has run."""
-        return self._session is not None
+        return self.opened is not None
 
     @property
     def session_id(self) -> str | None:

@@ -18,8 +18,8 @@ from secrets import token_hex
 from typing import Self
 
 from rpc_sessions.session.merge import unpack
+from rpc_sessions.session.reserved import RESERVED
 from rpc_sessions.session.stores.base import FindsByUser, ListsKeys, Record, Store, Watches
-from rpc_sessions.session.values import RESERVED
 
 Check = Callable[[Store], Awaitable[None]]
 _ODD_TEXT = '{"a":"\\u0000 \' \\" $where {{}} %s \\\\ é 漢字 🙂","":{},"$set":{"a.b":1},"x.y":null}'

@@ -16,18 +16,19 @@ PACKAGE = Path(__file__).parent.parent / "rpc_sessions"
 
 # From the lowest to the highest. A name stands for the module and for all below it: live, live.bus.
 LAYERS = [
-    {"errors", "types"},
+    {"errors", "types", "hints"},
     {"codec", "protocol", "loops", "params", "options", "request"},
-    {"modules", "middleware", "actions", "batch", "crew", "deadlines", "session"},
+    {"modules", "chain", "middleware", "actions", "batch", "crew", "deadlines", "session"},
     {"dispatcher"},
     {"live", "transport"},
+    {"processes", "stopping"},
     {"server"},
     {"testing", "cli", "__main__"},
 ]
 
 # Where a package that is always there may be imported.
 PACKAGES = {
-    "tornado": ("transport", "server", "testing"),
+    "tornado": ("transport", "processes", "server", "testing"),
     "click": ("cli",),
     "picows": ("transport.picows_reader",),
 }
@@ -40,6 +41,8 @@ DRIVERS = {
         "session.stores.redis",
         "session.stores.redis_client",
         "session.stores.redis_connection",
+        "session.stores.redis_link",
+        "session.stores.redis_reads",
         "session.stores.redis_watch",
         "live",
     ),

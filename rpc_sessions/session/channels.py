@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from rpc_sessions.session.values import CHANNELS
+from rpc_sessions.session.reserved import CHANNELS
 
 if TYPE_CHECKING:
     from rpc_sessions.session.session import Session

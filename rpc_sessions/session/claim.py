@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rpc_sessions.request import Peer
+from rpc_sessions.session.content import Latest
 from rpc_sessions.session.stores.base import Record
 
 LONG_AGO = float("-inf")
@@ -23,19 +24,19 @@ class Claim:
     id: the session's id. key: its key in the store. browser_ids: the ids the browser's cookie may
     hold by now, the newest last. twin: for an HTTP request, the live claim whose fresh id it shares.
     cookie: what the reply must tell the browser: nothing, "set" or "clear"; cookie_at: since when
-    (time.monotonic()). idle: how long the session
-    lives unused, once that is known. borrowed: a fresh id that another process may have handed out, or a
-    dead one: the session gets an id of its own when it is first stored. came_with: the id the browser had
-    before that. What is known of the latest record: seen, the hashes of the latest tokens, the newest last;
-    created, expires; copy, the record itself if it is wanted, and copied_at (time.monotonic()). used: when one
-    of its sockets last spoke, as far as that was seen. renewals: how many more tickets were asked for, for this id.
-    recheck: something happened to it during the first handshake.
+    (time.monotonic()). idle: how long the session lives unused, once that is known. borrowed: a fresh id that
+    another process may have handed out, or a dead one: the session gets an id of its own when it is first stored.
+    came_with: the id the browser had before that. What is known of the latest record: seen, the hashes of the
+    latest tokens, the newest last; created, expires; latest, where the store is in this process; copy, the record
+    itself if it is wanted, and copied_at (time.monotonic()). used: when one of its sockets last spoke, as far as
+    that was seen. renewals: how many more tickets were asked for, for this id. recheck: something happened to it
+    during the first handshake.
     """
 
     __slots__ = (
         "__weakref__", "borrowed", "browser_ids", "came_with", "channels", "cookie", "cookie_at", "copied_at", "copy",
-        "created", "expires", "fresh", "id", "idle", "key", "recheck", "renewals", "seen", "sockets", "twin", "used",
-        "user_id",
+        "created", "expires", "fresh", "id", "idle", "key", "latest", "recheck", "renewals", "seen", "sockets", "twin",
+        "used", "user_id",
     )  # fmt: skip
 
     def __init__(self, id: str, key: str, *, fresh: bool, browser_ids: Iterable[str] = ()) -> None:
@@ -52,6 +53,7 @@ class Claim:
         self.renewals = 0
         self.sockets: set[Peer] = set()
         self.seen: tuple[int, ...] = ()
+        self.latest: Latest | None = None
         self.copy: Record | None = None
         self.copied_at = LONG_AGO
         self.used = 0.0

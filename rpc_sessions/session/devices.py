@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rpc_sessions.errors import ConfigError
-from rpc_sessions.session import merge
+from rpc_sessions.session import ending, logins, merge
 from rpc_sessions.session.claim import Claim
 from rpc_sessions.session.merge import Values
 from rpc_sessions.session.moved import Moved
+from rpc_sessions.session.reserved import MOVED, RESERVED, TICKET
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.stores.base import FindsByUser, ListsKeys, Record, Store
-from rpc_sessions.session.values import CLIENT, MOVED, RESERVED, TICKET
 
 if TYPE_CHECKING:
     from rpc_sessions.session.sessions import Sessions
@@ -79,7 +79,7 @@ async def end(sessions: Sessions, key: str) -> bool:
     """End a session, and close its sockets everywhere. False if there is none."""
     claim = sessions.claims.get(key) or Claim("", key, fresh=False)
     try:
-        return await sessions.end_claim(claim, None)
+        return await ending.end(sessions, claim, None)
     except Moved:  # just now, to a key that is not known here
         return False
 
@@ -124,7 +124,6 @@ def _is_session(record: Record) -> bool:
 
 def _info(sessions: Sessions, key: str, record: Record) -> SessionInfo:
     seen = max(record.created, record.expires - sessions.lifetimes.idle_of(record))
-    client = merge.unpack(record.data).get(CLIENT) if CLIENT in record.data else None
-    ip, agent = (client.get("ip"), client.get("agent")) if isinstance(client, dict) else ("", "")
+    ip, agent = logins.noted(record.data)
     created, last, expires = (datetime.fromtimestamp(at, UTC) for at in (record.created, seen, record.expires))
-    return SessionInfo(key, record.user_id, created, last, expires, str(ip or ""), str(agent or ""))
+    return SessionInfo(key, record.user_id, created, last, expires, ip, agent)

@@ -8,8 +8,8 @@ from typing import cast
 from rpc_sessions.session.claim import Claim
 from rpc_sessions.session.merge import unpack
 from rpc_sessions.session.options import SessionOptions
+from rpc_sessions.session.reserved import MAX_AGE
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.values import MAX_AGE
 from rpc_sessions.types import seconds
 
 
@@ -58,4 +58,14 @@ class Lifetimes:
 
     def is_due(self, pushed: float, idle: float) -> bool:
         """Whether an expiry that moves by so many seconds is worth a write, for a session that lives so long unused."""
-        return pushed >= (idle / 10 if self._touch_after is None else min(self._touch_after, idle / 2))
+        return pushed >= self._least_push(idle)
+
+    def _least_push(self, idle: float) -> float:
+        return idle / 10 if self._touch_after is None else min(self._touch_after, idle / 2)
+
+    def quiet_until(self, record: Record, idle: float) -> float:
+        """Until when nothing is to be done about a session that is read: it lives, and no touch is due."""
+        end, least = record.created + self.absolute, self._least_push(idle)
+        if end - record.expires < least:  # it cannot be pushed out so far
+            return min(record.expires, end)
+        return record.expires - idle + least

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from rpc_sessions.chain import Bracket
 from rpc_sessions.errors import ConfigError, StoreUnavailable
-from rpc_sessions.middleware import Bracket
 from rpc_sessions.request import Request, Response, log
 from rpc_sessions.types import Seconds, seconds
 
@@ -35,25 +35,25 @@ class SessionLayer(Bracket):
         self._max_age = _checked(max_age)
 
     def enter(self, req: Request, res: Response) -> Awaitable[None] | None:
-        if req.has_session:  # used twice in one chain: one session, which the first looks after
+        if req.opened is not None:  # used twice in one chain: one session, which the first looks after
             return None
-        session = self._sessions.open_now(req.peer, readonly=self._readonly)
+        session = self._sessions.open_now(req.peer, req.received_at, self._readonly)
         if session is None:
             return self._open(req)
         session.layer = self
-        req.session = session
+        req.opened = session
         return None
 
     async def _open(self, req: Request) -> None:
         session = await self._sessions.open(req.peer, readonly=self._readonly, max_age=self._max_age)
         session.layer = self
-        req.session = session
+        req.opened = session
 
     def leave(self, req: Request, res: Response) -> Awaitable[None] | None:
-        session = req.session
-        if session.layer is not self:
+        session = req.opened
+        if session is None or session.layer is not self:
             return None
-        if self._autosave or req.transport == "http":
+        if self._autosave or req.peer.transport == "http":
             return session.autosave()
         return self._touch(session) if session.touched else None
 

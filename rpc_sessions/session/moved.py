@@ -17,8 +17,8 @@ from hashlib import sha256
 from rpc_sessions.errors import SessionGone
 from rpc_sessions.session import merge
 from rpc_sessions.session.cookie import id_bytes, id_text
+from rpc_sessions.session.reserved import MOVED
 from rpc_sessions.session.stores.base import Record, Store
-from rpc_sessions.session.values import MOVED
 
 GRACE = 10.0
 HTTP_GRACE = 3.0  # the reply has the new cookie: this is for requests that were sent before it came

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
 from rpc_sessions.errors import ConfigError
+from rpc_sessions.hints import did_you_mean
 from rpc_sessions.types import Seconds, seconds
 
 log = logging.getLogger("rpc_sessions")
@@ -23,7 +24,7 @@ class _Known:
     def __setattr__(self, name: str, value: object) -> None:
         known = [known.name for known in fields(self)]  # type: ignore[arg-type]  # subclasses are dataclasses
         if name not in known:
-            raise AttributeError(f"no option {name!r}; there are {', '.join(known)}")
+            raise AttributeError(f"no option {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
         object.__setattr__(self, name, self._checked(name, value))
 
     def _checked(self, name: str, value: object) -> object:
@@ -32,7 +33,7 @@ class _Known:
 
 @dataclass
 class CookieOptions(_Known):
-    """secure: True, False or "auto" (when the request is https). same_site: "Lax", "Strict" or "None"."""
+    """secure: True, False or "auto" (when the request is https). same_site: "Lax", "Strict" or "None", in any case."""
 
     secure: bool | str = "auto"
     same_site: str = "Lax"
@@ -43,8 +44,8 @@ class CookieOptions(_Known):
     def _checked(self, name: str, value: object) -> object:
         if name == "secure" and value not in (True, False, "auto"):
             raise ValueError(f'cookie.secure is True, False or "auto", not {value!r}')
-        if name == "same_site" and value not in ("Lax", "Strict", "None"):
-            raise ValueError(f'cookie.same_site is "Lax", "Strict" or "None", not {value!r}')
+        if name == "same_site":
+            return _same_site(value)
         if name in ("path", "domain") and isinstance(value, str) and re.search(r"[;,\s\x00-\x1f\x7f]", value):
             raise ValueError(f"cookie.{name} cannot hold {value!r}")
         return value
@@ -106,10 +107,19 @@ def in_production() -> bool:
     return os.environ.get("RPC_SESSIONS_ENV") == "production"
 
 
+def _same_site(value: object) -> str:
+    written = value.capitalize() if isinstance(value, str) else ""
+    if written not in ("Lax", "Strict", "None"):
+        raise ValueError(f'cookie.same_site is "Lax", "Strict" or "None", not {value!r}')
+    return written
+
+
 def _secrets(value: object) -> list[str]:
     values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list | tuple) or not values or not all(isinstance(item, str) for item in values):
+    if not isinstance(values, list | tuple) or not all(isinstance(item, str) for item in values):
         raise TypeError("secret is a string, or a list of strings")
+    if not all(values or [""]):
+        raise ValueError(f"the secret is empty: set one of at least {_SHORTEST_SECRET} characters")
     if any(len(item) < _SHORTEST_SECRET for item in values):
         raise ValueError(f"a secret has at least {_SHORTEST_SECRET} characters")
     return list(values)

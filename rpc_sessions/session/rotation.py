@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from rpc_sessions.errors import SessionGone, StoreUnavailable
-from rpc_sessions.session import merge, moved
+from rpc_sessions.session import merge, moved, saving
 from rpc_sessions.session.cookie import new_id
+from rpc_sessions.session.ending import retired
+from rpc_sessions.session.merge import Changes
 from rpc_sessions.session.stores.base import Record, Store
-from rpc_sessions.session.turns import step_back
+from rpc_sessions.session.tries import Tries
 
 if TYPE_CHECKING:
     from rpc_sessions.session.session import Session
@@ -35,9 +36,9 @@ async def rotate(session: Session, user: User, *, keep: bool = True) -> None:
         if not keep:
             session.raw.clear()
         user_id = None if user is SameUser else cast("str | None", user)
-        if await session.try_insert(session.changes(), user_id, anew=True):
+        if await saving.insert(session, session.changes(), user_id, anew=True):
             return
-        await session.reread(session.changes())  # another call of this session stored it meanwhile
+        await saving.reread(session, session.changes())  # another call of this session stored it meanwhile
     # To the end, even if this call is cancelled: half a move would leave a logged-in copy that nobody knows.
     await session.sessions.turns.to_the_end(_move(session, user, keep=keep))
 
@@ -47,23 +48,28 @@ async def _move(session: Session, user: User, *, keep: bool) -> None:
     id = new_id()
     key = session.sessions.key_for(id)
     copy: Record | None = None
-    conflicts = 0
-    while True:
+    async for again in Tries():
+        if again:
+            await _reread(session, mine, key)
         base = session.record
         assert base is not None
         ticket = await session.ticket(id)  # before the move: without it the browser would not learn of it
         user_id = base.user_id if user is SameUser else cast("str | None", user)
-        record = session.next_record(base, mine.apply(base.data), user_id) if keep else _beginning(session, user_id)
+        record = (
+            saving.next_record(session, base, mine.apply(base.data), user_id) if keep else _beginning(session, user_id)
+        )
         await (session.store.replace(key, record, copy) if copy else session.store.insert(key, record))
         if await _switch(session, id, record, base, ticket, keep=keep):
             return
-        copy, conflicts = record, conflicts + 1
-        await step_back(conflicts)
-        try:
-            await session.reread(mine)
-        except SessionGone:
-            await session.store.delete(key)
-            raise
+        copy = record
+
+
+async def _reread(session: Session, mine: Changes, copy_key: str) -> None:
+    try:
+        await saving.reread(session, mine)
+    except SessionGone:
+        await session.store.delete(copy_key)
+        raise
 
 
 async def _switch(session: Session, id: str, record: Record, base: Record, ticket: str, *, keep: bool) -> bool:
@@ -106,9 +112,4 @@ async def _take_back(store: Store, key: str, left: Record, base: Record, copy_ke
 def _beginning(session: Session, user_id: str | None) -> Record:
     now = time.time()
     sessions = session.sessions
-    return Record(sessions.beginning(session.peer), now, sessions.lifetimes.expiry(now), user_id, sessions.token())
-
-
-def retired(record: Record) -> Record:
-    """A record that nobody can load or write over, because it has expired."""
-    return with_changes(record, data=merge.EMPTY, expires=0.0, user_id=None, token=record.token + "-")
+    return Record(sessions.beginning(session.peer), now, sessions.lifetimes.expiry(now), user_id, saving.new_token())

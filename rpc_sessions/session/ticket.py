@@ -16,8 +16,8 @@ from hashlib import sha256
 
 from rpc_sessions.session import merge
 from rpc_sessions.session.cookie import id_bytes, id_text
+from rpc_sessions.session.reserved import TICKET
 from rpc_sessions.session.stores.base import Record, Store
-from rpc_sessions.session.values import TICKET
 from rpc_sessions.types import JSON
 
 LIFETIME = 30.0

@@ -12,21 +12,26 @@ from dataclasses import replace as with_changes
 from hashlib import sha256
 from typing import cast
 
+from rpc_sessions.hints import refuse_to_replace
 from rpc_sessions.request import Peer
-from rpc_sessions.session import cookie, moved, rotation
+from rpc_sessions.session import cookie, moved
 from rpc_sessions.session.claim import Claim, Claims
+from rpc_sessions.session.content import Latest
 from rpc_sessions.session.lifetimes import Lifetimes
 from rpc_sessions.session.loads import Loads
 from rpc_sessions.session.merge import EMPTY, changes, unpack
 from rpc_sessions.session.moved import Moved
 from rpc_sessions.session.options import SessionOptions
+from rpc_sessions.session.reserved import CHANNELS, RESERVED
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.session.turns import Turns
-from rpc_sessions.session.values import CHANNELS, RESERVED
 
 SESSION_ENDED = 4401
-_MOST_TRIES = 20  # against those who write all the time, the session is deleted in the end
+_INSTEAD = {
+    "store": 'ss.session.store.use("file", path="sessions")',
+    "options": "its members, as ss.session.options.max_age = 3600",
+}
 
 
 class Tracking:
@@ -41,6 +46,10 @@ class Tracking:
         self.keeps_copies = False
         self._loads = Loads()
         self._authors: dict[str, Peer] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        refuse_to_replace(self, name, _INSTEAD)
+        object.__setattr__(self, name, value)
 
     def new_claim(self) -> Claim:
         """On a new id."""
@@ -144,6 +153,8 @@ class Tracking:
         before, by = live.copy, by or self._authors.get(record.token)
         if self.keeps_copies:
             live.copy, live.copied_at = record, time.monotonic() if asked is None else asked
+        if self.store.peek:
+            live.latest = Latest(record, self.lifetimes.quiet_until(record, claim.idle))
         if token not in live.seen:
             live.seen = (*live.seen[-7:], token)
             channels = unpack(record.data).get(CHANNELS) if CHANNELS in record.data else None
@@ -219,26 +230,6 @@ class Tracking:
                 self.claims.join(anew, socket)
             else:
                 socket.close(SESSION_ENDED, "session ended")
-
-    async def end_claim(self, claim: Claim, by: Peer | None) -> bool:
-        """End a session for good, wherever it has moved meanwhile. False if there was none."""
-        return await self.turns.to_the_end(self._end_claim(claim, by))
-
-    async def _end_claim(self, claim: Claim, by: Peer | None) -> bool:
-        conflicts = 0
-        while True:
-            record = await self.fetch(claim)
-            conflicts += 1
-            async with self.turns.turn(claim):
-                if conflicts < _MOST_TRIES and record and not await self._retire(claim, record):
-                    continue
-                await self.store.current.delete(claim.key)
-                self.ended(claim, by)
-                return record is not None
-
-    async def _retire(self, claim: Claim, record: Record) -> bool:
-        """End the record, unless it is another by now: the note of a session that moves just then must stay."""
-        return await self.store.current.replace(claim.key, rotation.retired(record), record)
 
 
 def _tell_changes(claim: Claim, before: Record | None, record: Record, by: Peer | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -11,13 +10,6 @@ from typing import TypeVar
 from rpc_sessions.session.claim import Claim
 
 T = TypeVar("T")
-_FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.1  # seconds
-
-
-async def step_back(conflicts: int) -> None:
-    """Wait a random while after a compare-and-swap that failed, longer with each: so many writers make room."""
-    if conflicts > 1:
-        await asyncio.sleep(random.random() * min(_FIRST_WAIT * 2**conflicts, _LONGEST_WAIT))
 
 
 class Turns:

@@ -9,6 +9,7 @@ from typing import cast
 from tornado.iostream import IOStream, StreamClosedError
 
 from rpc_sessions.transport.framed_socket import FramedSocket
+from rpc_sessions.transport.frames import write_texts
 from rpc_sessions.transport.picows_reader import PicowsReader
 from rpc_sessions.transport.upgrade import take_socket
 from rpc_sessions.transport.websocket import Connection
@@ -60,6 +61,10 @@ class FastSocket(FramedSocket, asyncio.BufferedProtocol):
         self._reader.close()
 
     # -- what a FramedSocket needs -----------------------------------------------------------------
+
+    def send(self, texts: list[bytes]) -> int:
+        self._transport.write(write_texts(texts))
+        return self._transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
         self._transport.write(data)

@@ -31,6 +31,8 @@ def write_frame(opcode: int, payload: bytes) -> bytes:
 
 def write_texts(texts: Sequence[bytes]) -> bytes:
     """Text messages, one after the other."""
+    if len(texts) == 1:
+        return write_frame(TEXT, texts[0])
     return b"".join([_SHORT[size] + text if (size := len(text)) < 126 else write_frame(TEXT, text) for text in texts])
 
 

@@ -19,8 +19,8 @@ from tornado.iostream import StreamClosedError
 from tornado.routing import Rule, RuleRouter
 
 from rpc_sessions import codec
+from rpc_sessions.chain import compose
 from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
-from rpc_sessions.middleware import run_chain
 from rpc_sessions.transport.context import Context, Use
 from rpc_sessions.transport.messages import HTTPRequest, HTTPResponse
 from rpc_sessions.transport.post import HTTPPeer
@@ -55,16 +55,19 @@ class RequestHandler(tornado.web.RequestHandler):
     async def prepare(self) -> None:
         """Run the middleware up to the handler's own method, or answer in its place."""
         context = self.context()
+        self.begin(context)
+        if layers := self.layers(context):
+            await self._enter(layers)
+
+    def begin(self, context: Context) -> None:
+        """Make ``req`` and ``res``. HTTPError 403 for a request from a page that may not make it."""
         if self.request.method not in _SAFE and not context.origin_allowed(self.request):
             raise tornado.web.HTTPError(403, "origin not allowed")
         self._requests = context.requests
         self._requests.add(self)
-        layers = self.layers(context)
-        self._peer = HTTPPeer(context, self)
-        self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
+        self.peer = HTTPPeer(context, self)
+        self.req = HTTPRequest(self.peer, self.request, self.path_kwargs)
         self.res = HTTPResponse(self.req)
-        if layers:
-            await self._enter(layers)
 
     def context(self) -> Context:
         """The server that this handler belongs to."""
@@ -78,11 +81,11 @@ class RequestHandler(tornado.web.RequestHandler):
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left = asyncio.get_running_loop().create_future()
 
-        async def handler() -> None:
+        async def handler(*_: object) -> None:
             reached.set_result(None)
             await self._left
 
-        chain = asyncio.ensure_future(run_chain(layers, self.req, self.res, handler))
+        chain = asyncio.ensure_future(compose(layers, handler)(self.req, self.res))
         await asyncio.wait((reached, chain), return_when=asyncio.FIRST_COMPLETED)
         if reached.done():
             self._chain = chain
@@ -145,7 +148,7 @@ class RequestHandler(tornado.web.RequestHandler):
         try:
             if not self._headers_written:
                 self._put_fields()
-                await self._peer.check_cookie()
+                await self.peer.check_cookie()
             await self._send()
         except StreamClosedError:
             pass  # the client has left: the session is stored all the same
@@ -179,14 +182,14 @@ class RequestHandler(tornado.web.RequestHandler):
     async def _flush_saved(self, include_footers: bool) -> None:
         if self.req.has_session:
             await self.req.session.autosave()
-            await self._peer.check_cookie()
+            await self.peer.check_cookie()
         self._put_cookie()
         await super().flush(include_footers)
 
     def _put_cookie(self) -> None:
         if not self._headers_written:
-            self._peer.put_cookie(self)
-        elif self._peer.knows_too_little:
+            self.peer.put_cookie(self)
+        elif self.peer.knows_too_little:
             log.error("%s: the session was first written after the headers had left: its cookie is lost", self.req.path)
 
     # -- errors ------------------------------------------------------------------------------------

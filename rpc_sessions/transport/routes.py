@@ -6,16 +6,17 @@ import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import tornado.web
 from tornado.routing import PathMatches, Rule
 
+from rpc_sessions.chain import Link, compose
 from rpc_sessions.errors import ConfigError, problem
+from rpc_sessions.request import Request, Response
 from rpc_sessions.transport.context import Context, Use
 from rpc_sessions.transport.handler import RequestHandler
 from rpc_sessions.transport.messages import HTTPRequest, HTTPResponse
-from rpc_sessions.types import Middleware
 
 RouteFunction = Callable[[HTTPRequest, HTTPResponse], Awaitable[object]]
 F = TypeVar("F", bound=RouteFunction)
@@ -113,7 +114,8 @@ def _route_rule(route: Route, context: Context, taken: set[str]) -> Rule:
     except TypeError:
         raise ConfigError("a route is an async function (req, res)") from None
     taken.add(route.path)
-    arguments = {"context": context, "route": route, "route_layers": context.layers(route.use)}
+    chain = compose(context.layers(route.use), _answering(route.function))
+    arguments = {"context": context, "route": route, "chain": chain}
     return Rule(PathMatches(_pattern(route.path)), RouteHandler, arguments)
 
 
@@ -133,33 +135,35 @@ def _mount_rule(mount: Mount, context: Context) -> Rule:
 
 
 class RouteHandler(RequestHandler):
-    """The handler behind ``ss.http.route``."""
+    """The handler behind ``ss.http.route``. Its function answers through ``res`` alone, so its chain runs in one go."""
 
-    def initialize(self, context: Context, route: Route, route_layers: tuple[Middleware, ...]) -> None:
+    def initialize(self, context: Context, route: Route, chain: Link) -> None:
         self._context = context
         self._route = route
-        self._layers = route_layers
-
-    def context(self) -> Context:
-        return self._context
-
-    def layers(self, context: Context) -> tuple[Middleware, ...]:
-        return self._layers
+        self._run = chain
 
     async def prepare(self) -> None:
         if self.request.method in self._route.methods:
-            await super().prepare()
+            self.begin(self._context)
         else:
             self.set_status(405)
             self.set_header("Allow", ", ".join(self._route.methods))
             await self.finish()
 
     async def _serve(self, *args: str, **kwargs: str) -> None:
-        value = await self._route.function(self.req, self.res)
-        if not self.res.answered:
-            self.res(value)
-        elif value is not None:
-            self.res(value)  # logged as the second answer it is
+        await self._run(self.req, self.res)
         self.write_answer()
+        await self.peer.check_cookie()
 
     get = head = post = put = patch = delete = _serve
+
+
+def _answering(function: RouteFunction) -> Link:
+    """The last link of a route's chain: what its function returns is its answer, if it has given none."""
+
+    async def act(req: Request, res: Response) -> None:
+        value = await function(cast(HTTPRequest, req), cast(HTTPResponse, res))
+        if not res.answered or value is not None:  # a second answer is logged as one
+            res(value)
+
+    return act

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from rpc_sessions.session import cookie
-from rpc_sessions.session.sessions import MOST_RENEWALS
+from rpc_sessions.session.browsers import MOST_RENEWALS
 from tests.apps import SECRET, MakeServer, serving
 from tests.http.browser import Browser, set_cookies
 from tests.logs import Logs

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from rpc_sessions import RPCError, Session
-from rpc_sessions.session.values import TICKET
+from rpc_sessions.session.reserved import TICKET
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser
 from tests.logs import Logs

@@ -31,7 +31,8 @@ class Store(Protocol):
     """Where sessions live. A record whose ``expires`` has passed is not there, swept or not.
 
     A store may also have ``plain_ids = True``: its keys are the session ids themselves, for formats that
-    demand it; and ``shared = False``: only this process writes to it.
+    demand it; ``shared = False``: only this process writes to it; ``place``: the Path of its file or folder,
+    without which there is no session; and ``sweeps_itself = True``: its backend removes what has expired.
     """
 
     async def load(self, key: str) -> Record | None:
@@ -80,6 +81,14 @@ class Peeks(Protocol):
 
     def peek(self, key: str) -> Record | None:
         """What ``load`` gives, at once."""
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A store that can tell at once, before the first session, whether one could be written."""
+
+    def check(self) -> None:
+        """StoreUnavailable if none could. Asked at start, and in a thread for /readyz."""
 
 
 @runtime_checkable

@@ -21,8 +21,8 @@ from typing import TypeGuard
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session import merge
 from rpc_sessions.session.merge import Values
+from rpc_sessions.session.reserved import CHANNELS, COOKIE, MAX_AGE, RESERVED
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.values import CHANNELS, COOKIE, MAX_AGE, RESERVED
 from rpc_sessions.types import JSON, Seconds, seconds
 
 CREATED = RESERVED + "created"
