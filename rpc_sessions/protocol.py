@@ -44,6 +44,8 @@ class _Result(msgspec.Struct, gc=False):  # it lives for a moment only
     id: JSONId
 
 
+_SIMPLE = {str, int, bool, type(None)}
+_encode = msgspec.json.Encoder().encode
 _decode_call = msgspec.json.Decoder(Call).decode
 
 
@@ -88,6 +90,11 @@ def _fault(value: dict[str, JSON]) -> str:
 
 def result_text(result: object, id: JSONId) -> bytes:
     """The answer to a call. TypeError or ValueError if the result cannot be written as JSON."""
+    if type(result) in _SIMPLE:  # it hides no NaN
+        try:
+            return _encode(_Result("2.0", result, id))
+        except OverflowError:  # an integer past 64 bits
+            pass
     return codec.encode(_Result("2.0", result, id))
 
 
