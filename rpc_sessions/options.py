@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
+from rpc_sessions.hints import did_you_mean
 from rpc_sessions.types import Seconds, seconds
 
 _COUNTS = {"message_limit", "body_limit", "batch_limit", "calls_in_flight", "send_queue"}
@@ -50,8 +51,10 @@ class Options:
     transport: str = "auto"
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in {known.name for known in fields(self)}:
-            raise AttributeError(f"no option {name!r}; there are {', '.join(f.name for f in fields(self))}")
+        known = [known.name for known in fields(self)]
+        if name not in known:
+            there_are = f"there are {', '.join(known)}; of sessions: ss.session.options; host and port: ss.run()"
+            raise AttributeError(f"no option {name!r}{did_you_mean(name, known)}; {there_are}")
         object.__setattr__(self, name, _checked(name, value))
 
 

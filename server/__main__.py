@@ -17,11 +17,10 @@ def main() -> None:
     try:
         if not port.isdecimal() or int(port) > 65535:
             raise ConfigError(f"PORT is a number up to 65535, not {port!r}")
-        make_server().run(host, int(port))
+        ss = make_server()
     except (ConfigError, ValueError) as error:
         sys.exit(f"server: {error}")
-    except OSError as error:
-        sys.exit(f"server: cannot listen on {host}:{port}: {error}")
+    ss.run(host, int(port))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import cast
 
 from rpc_sessions import RPCError, Server, Session
@@ -12,13 +13,12 @@ _MOST_OF_ONE = 99
 
 
 def describe(ss: Server, session: Session) -> dict[str, object]:
-    """What the page shows of a session. Never the whole id: it is as good as the cookie."""
+    """What the page shows of a session. Never its id, which is as good as the cookie: the key opens nothing."""
     return {
         "user": session.user_id,
-        "id": session.id[:8],
-        "stored": not session.is_new,
+        "key": sha256(session.id.encode()).hexdigest()[:12],  # as `rpc-sessions sessions list` shows it
+        "created": None if session.is_new else session.created.isoformat(),  # None: nothing is stored yet
         "expires": session.expires.isoformat(),
-        "max_age": session.max_age.total_seconds(),
         "store": ss.session.store.name,
         "cart": cart_of(session),
     }

@@ -22,8 +22,9 @@ ss.session.options.max_age = timedelta(days=7)  # forgotten when nobody came for
 @ss.http.route("/count", methods=["POST"])
 async def count(req, res):
     """Over HTTP the session is there already, and is saved before the reply leaves."""
-    req.session["count"] = req.session.get("count", 0) + 1
-    return {"count": req.session["count"]}
+    count = req.session["count"] = req.session.get("count", 0) + 1
+    ss.publish.session(req.session.id, "count", count)  # an event to all tabs of this session
+    return {"count": count}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ ss = Server(Path(__file__).parent)
 
 @ss.http.route("/login", methods=["POST"])
 async def login(req, res):
-    """The target of the page's form."""
+    """The target of the page's form: the cookie comes with this reply."""
     name, password = str(req.params.get("name")), str(req.params.get("password"))
     if not await asyncio.to_thread(accounts.check, name, password):
         raise NotAuthorised("wrong name or password")

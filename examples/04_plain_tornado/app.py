@@ -2,11 +2,7 @@
 
     python examples/04_plain_tornado/app.py
 
-Then, in the browser's console on http://127.0.0.1:3000:
-
-    const { connect } = await import("/rpc/client.js");
-    const ss = connect();
-    await ss.rpc("cart.add", "apple"); // reload the page to see it
+Then open http://127.0.0.1:3000.
 """
 
 import asyncio
@@ -27,7 +23,7 @@ class Home(rpc_sessions.RequestHandler):
     use = ["session"]
 
     async def get(self):
-        self.write({"cart": self.req.session.get("cart", {})})
+        self.render("home.html", cart=self.req.session.get("cart", {}))
 
     async def delete(self):
         self.req.session.pop("cart", None)  # saved before the reply leaves

@@ -2,7 +2,11 @@
 
     rpc-sessions new store sqlite3
 
-and its methods filled in: rpc_sessions_sqlite3/store.py. Its tests: cd examples/07_own_store && pytest. To use it:
+and its methods filled in: rpc_sessions_sqlite3/store.py. It passes its tests (pip install pytest):
+
+    cd examples/07_own_store && pytest
+
+To use it:
 
     python examples/07_own_store/app.py
 
@@ -20,7 +24,7 @@ from rpc_sessions_sqlite3 import Sqlite3Store
 from rpc_sessions import Server
 
 ss = Server(Path(__file__).parent)
-# Any object with the methods of a store. After `pip install examples/07_own_store` it also has a name:
+# Any object with the methods of a store. After `pip install ./examples/07_own_store` it also has a name:
 # ss.session.store.use("sqlite3", path="sessions.db")
 ss.session.store.use(Sqlite3Store(os.environ.get("SESSIONS", "sessions.db")))
 # All servers have the same secret, also after a restart. This default is for trying it out.

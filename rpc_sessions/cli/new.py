@@ -21,6 +21,20 @@ FILES = {
     "rpc_sessions_$name/store.py": "store.py",
     "tests/test_store.py": "test_store.py",
 }
+_NEXT = """\
+Made $folder. Install it, in the environment of your application:
+
+    cd $quoted
+    pip install -e '.[dev]'
+
+Fill in the methods of rpc_sessions_$name/store.py, until the tests pass. They all fail now:
+
+    pytest
+
+Then it has a name, for your application:
+
+    ss.session.store.use("$name")
+"""
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST_NAME = 40
 
@@ -47,8 +61,7 @@ def store(name: str, into: Path) -> None:
     """
     check_name(name)
     folder = write_store(name, into)
-    click.echo(f"Made {folder}. Fill in the methods of rpc_sessions_{name}/store.py until its tests pass:\n")
-    click.echo(f"    cd {shlex.quote(str(folder))}\n    pip install -e '.[dev]'\n    pytest")
+    click.echo(Template(_NEXT).substitute(name=name, folder=folder, quoted=shlex.quote(str(folder))), nl=False)
 
 
 def check_name(name: str) -> None:

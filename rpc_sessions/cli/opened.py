@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -20,18 +21,27 @@ T = TypeVar("T")
 def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
     """Do work on the sessions of an application, in a loop of its own.
 
-    ConfigError if there is no such application, or if its sessions are in its process alone;
+    ConfigError if there is no such application, if its sessions are in its process alone, or if there never were any;
     click.ClickException, which names the store and the cause, if the store is away.
     """
     sessions = find_server(app).session
     sessions.start()  # lifetimes: when a session was last used follows from them
     if isinstance(sessions.store.current, MemoryStore):
         raise ConfigError(f"the sessions of {app} are in its server's memory, where no other program sees them")
+    if sessions.store.place:
+        _check_place(sessions.store.place, app)
     try:
         return asyncio.run(_closing(sessions, work))
     except StoreUnavailable as error:
         cause = error.cause.split("\n")[0] if error.__cause__ else error.message
         raise click.ClickException(one_line(f"the {sessions.store.name} store is unavailable: {cause}")) from error
+
+
+def _check_place(place: Path, app: str) -> None:
+    """ConfigError if there is no such file or folder: to look for sessions makes none."""
+    if not place.exists():
+        here = "" if place.is_absolute() else f" ({place} is relative to the current directory)"
+        raise ConfigError(f"{app} has no sessions here: there is no {place.absolute()}{here}")
 
 
 async def _closing(sessions: Sessions, work: Callable[[Sessions], Awaitable[T]]) -> T:

@@ -10,6 +10,7 @@ from shutil import get_terminal_size
 
 import click
 
+from rpc_sessions.cli import agent
 from rpc_sessions.cli.application import app_option
 from rpc_sessions.cli.find import by_keys, by_user
 from rpc_sessions.cli.opened import with_sessions
@@ -50,7 +51,7 @@ def sessions() -> None:
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N", help=f"At most N, 0: all. Default: {_MANY}; JSON: all."
 )
-@click.option("--full", is_flag=True, help="Whole keys and user ids.")
+@click.option("--full", is_flag=True, help="Whole keys, user ids and User-Agents.")
 @json_option
 def list_(app: str, user: str | None, limit: int | None, full: bool, as_json: bool) -> None:
     """List sessions, the last used first. With --json one object a line."""
@@ -71,14 +72,15 @@ def _as_table(found: Sequence[SessionInfo], full: bool) -> Iterator[str]:
 
 
 def _row(info: SessionInfo, full: bool, now: datetime) -> list[str]:
-    key, user = info.key, safe(info.user_id or "-")
+    key, user, client = info.key, safe(info.user_id or "-"), info.agent
     if not full:
-        key, user = key[:_SHORT_KEY], cut(user, _SHORT_USER)
-    return [key, user, *(relative(at, now) for at in (info.created, info.seen, info.expires)), _client(info)]
+        key, user, client = key[:_SHORT_KEY], cut(user, _SHORT_USER), agent.short(client)
+    times = (relative(at, now) for at in (info.created, info.seen, info.expires))
+    return [key, user, *times, _client(info.ip, client)]
 
 
-def _client(info: SessionInfo) -> str:
-    return " ".join(filter(None, (info.ip, info.agent))) or "-"
+def _client(ip: str, client: str) -> str:
+    return " ".join(filter(None, (ip, client))) or "-"
 
 
 def _as_json(info: SessionInfo) -> dict[str, object]:
@@ -112,7 +114,7 @@ def _facts(info: SessionInfo) -> Iterator[tuple[str, str]]:
     yield from (("key", info.key), ("user", info.user_id or "-"))
     for name, at in (("created", info.created), ("last seen", info.seen), ("expires", info.expires)):
         yield name, f"{exact(at)} ({relative(at, now)})"
-    yield "client", _client(info)
+    yield "client", _client(info.ip, info.agent)
 
 
 async def _shown(sessions: Sessions, key: str) -> tuple[SessionInfo, Values]:
@@ -159,6 +161,12 @@ def _count(number: int) -> str:
 @sessions.command()
 @app_option
 def gc(app: str) -> None:
-    """Remove expired sessions now. Servers do so themselves, from time to time."""
-    removed = with_sessions(app, lambda sessions: sessions.store.current.gc(time.time()))
-    click.echo(f"Removed {removed} expired {'record' if removed == 1 else 'records'}.")
+    """Remove expired sessions now. Servers do so themselves, from time to time; Redis and MongoDB without them."""
+    click.echo(with_sessions(app, _sweep))
+
+
+async def _sweep(sessions: Sessions) -> str:
+    removed = await sessions.store.current.gc(time.time())
+    if sessions.store.sweeps_itself and not removed:
+        return f"Nothing to do: the {sessions.store.name} store removes expired sessions by itself."
+    return f"Removed {removed} expired {'record' if removed == 1 else 'records'}."

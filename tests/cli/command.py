@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rpc_sessions.session.reserved import CLIENT
 from rpc_sessions.session.stores.file import FileStore
-from rpc_sessions.session.values import CLIENT
 from rpc_sessions.testing import a_key, a_record
 from tests.cli.terminal import in_terminal
 

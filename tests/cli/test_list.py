@@ -35,6 +35,7 @@ def test_a_table_of_the_sessions_the_last_used_first(cli: CommandLine) -> None:
 
 
 def test_no_sessions_are_no_rows(cli: CommandLine) -> None:
+    cli.put(lives=-5)
     done = cli("sessions", "list")
     assert (done.code, len(done.lines), done.err) == (0, 1, "")
     assert cli("sessions", "list", "--json") == (0, "", "")

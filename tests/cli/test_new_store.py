@@ -58,7 +58,7 @@ BODIES = {
 USES = """
 from rpc_sessions import Server
 ss = Server(".")
-ss.session.store.use("my_db")
+{line}
 print(type(ss.session.store.current).__name__, end="")
 """
 
@@ -102,6 +102,8 @@ def test_what_it_makes_and_says(cli: CommandLine) -> None:
     assert (done.code, done.err) == (0, "")
     assert "    cd 'some where/deep/rpc-sessions-my_db'\n" in done.out
     assert "rpc_sessions_my_db/store.py" in done.out
+    commands = [line.strip() for line in done.lines if line.startswith("    ")]
+    assert commands[1:] == ["pip install -e '.[dev]'", "pytest", 'ss.session.store.use("my_db")']
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "pyproject.toml",
         "rpc_sessions_my_db/__init__.py",
@@ -152,7 +154,9 @@ def test_its_code_is_clean(package: Path, check: list[str]) -> None:
     assert code == 0, output
 
 
-def test_built_and_installed_it_has_a_name(package: Path, tmp_path: Path) -> None:
+def test_built_and_installed_it_has_the_name_that_was_said(cli: CommandLine, tmp_path: Path) -> None:
+    line = cli("new", "store", "my_db").lines[-1].strip()
+    package = cli.folder / "rpc-sessions-my_db"
     code, output = run(package, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path)
     assert code == 0, output
     (wheel,) = tmp_path.glob("*.whl")
@@ -160,7 +164,7 @@ def test_built_and_installed_it_has_a_name(package: Path, tmp_path: Path) -> Non
     with ZipFile(wheel) as archive:
         archive.extractall(site)  # what an installation of pure Python does
     assert {path.name.split("-")[0] for path in site.iterdir()} == {"rpc_sessions_my_db"}
-    (tmp_path / "uses.py").write_text(f"import sys\nsys.path.insert(0, {str(site)!r})\n{USES}")
+    (tmp_path / "uses.py").write_text(f"import sys\nsys.path.insert(0, {str(site)!r})\n{USES.format(line=line)}")
     assert run(tmp_path, "uses.py") == (0, "MyDbStore")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from rpc_sessions import Server, Session
 from rpc_sessions.codec import MAX_DEPTH
-from rpc_sessions.session import moved, options, sessions, ticket
+from rpc_sessions.session import browsers, moved, options, ticket
 from rpc_sessions.session.stores.memory import MemoryStore
 from tests.conftest import StartProcess
 from tests.examples.visitor import CallFailed, Reply, Visitor
@@ -79,7 +79,7 @@ def test_the_limits_are_those_of_the_code(tmp_path: Path) -> None:
 
 def test_the_numbers_are_those_of_the_code(tmp_path: Path) -> None:
     said = {
-        "{} more tickets for an id": sessions.MOST_RENEWALS,
+        "{} more tickets for an id": browsers.MOST_RENEWALS,
         "good once, for {} seconds": ticket.LIFETIME,
         "The {} seconds after a renewal": moved.GRACE,
         "{} seconds at most, the old cookie": moved.GRACE,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from rpc_sessions.session import moved, sessions, ticket
+from rpc_sessions.session import browsers, moved, ticket
 from rpc_sessions.session.options import SessionOptions
 from tests.conftest import StartProcess
 from tests.examples.test_pages import browser
@@ -108,7 +108,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert f"for {moved.GRACE:.0f} seconds there is a note" in PAGE
     assert {float(said) for said in re.findall(r"\b(\d+) seconds are over", PAGE)} == {moved.GRACE}
     assert f"good once, for {ticket.LIFETIME:.0f} seconds" in PAGE
-    assert f"or {sessions.MOST_RENEWALS} were asked for" in PAGE
+    assert f"or {browsers.MOST_RENEWALS} were asked for" in PAGE
     assert f"until the cookie is there, {constant('HOLD_MS') / 1000:.0f} seconds at most" in PAGE
     assert f"tries again after {constant('TICKET_RETRY_MS') / 1000} seconds" in PAGE
     assert constant("MORE_TICKETS") == 2

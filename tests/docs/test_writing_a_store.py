@@ -135,18 +135,19 @@ def test_the_tables_are_those_of_the_code() -> None:
     required, optional = re.findall(r"\n\| method \|.*?\n\n", TEXT, re.DOTALL)
     for table, protocols in ((required, [Store]), (optional, [FindsByUser, ListsKeys, Watches])):
         assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == methods(*protocols)
-    assert [row.split(" = ")[0] for row in rows("attribute")] == ["forks", "shared", "plain_ids"]
+    attributes = [row.split(" = ")[0] for row in rows("attribute")]
+    assert attributes == ["forks", "place", "sweeps_itself", "shared", "plain_ids"]
 
 
 def test_the_attributes_are_asked_for(programs: Path) -> None:
     class Marked(import_module("dict_store").DictStore):  # type: ignore[misc]  # a class that was just written
-        shared, plain_ids = False, True
+        shared, plain_ids, sweeps_itself, place = False, True, True, Path("here")
 
     choice = StoreChoice()
     choice.use(Marked())
-    assert (choice.shared, choice.plain_ids) == (False, True)
+    assert (choice.shared, choice.plain_ids, choice.sweeps_itself, choice.place) == (False, True, True, Path("here"))
     choice.use(import_module("dict_store").DictStore())
-    assert (choice.shared, choice.plain_ids) == (True, False)
+    assert (choice.shared, choice.plain_ids, choice.sweeps_itself, choice.place) == (True, False, False, None)
 
 
 def test_links_lead_somewhere() -> None:

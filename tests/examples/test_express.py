@@ -127,7 +127,7 @@ def test_the_page(example: Example, browser: BrowserContext) -> None:
         expect(express).to_have_text(name)
         expect(websocket).to_have_text(name)
 
-    for log_in, log_out in (("text=log in at Express", "#logout"), ("#login", "text=log out at Express")):
+    for log_in, log_out in (("text=at Express >> nth=0", "#logout"), ("#login", "text=at Express >> nth=1")):
         says("nobody")
         page.fill("[name=name]", "bob")
         page.click(log_in)

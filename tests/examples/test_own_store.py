@@ -107,13 +107,23 @@ async def test_every_method_says_that_the_file_is_gone(tmp_path: Path) -> None:
     await store.close()
 
 
-def test_the_command_line_sees_it(start_example: StartExample, tmp_path: Path) -> None:
-    file = str(tmp_path / "sessions.db")
-    Visitor(start_example("07_own_store", SESSIONS=file).url).post("/visit")
-    app = (FOLDER / "app.py").read_text()
-    (line,) = re.findall(r"^    rpc-sessions (sessions .*)$", app, re.MULTILINE)
+def list_sessions(file: Path) -> subprocess.CompletedProcess[str]:
+    """What the command in the docstring of app.py says."""
+    (line,) = re.findall(r"^    rpc-sessions (sessions .*)$", (FOLDER / "app.py").read_text(), re.MULTILINE)
     command = [Path(sys.executable).with_name("rpc-sessions"), *line.split()]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env={"SESSIONS": file}, capture_output=True, text=True, timeout=30, check=False
-    )
+    env = {"SESSIONS": str(file)}
+    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_the_command_line_sees_it(start_example: StartExample, tmp_path: Path) -> None:
+    file = tmp_path / "sessions.db"
+    Visitor(start_example("07_own_store", SESSIONS=str(file)).url).post("/visit")
+    done = list_sessions(file)
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 2)
+
+
+def test_the_command_line_makes_no_file(tmp_path: Path) -> None:
+    done = list_sessions(tmp_path / "elsewhere.db")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"there is no {tmp_path}/elsewhere.db" in done.stderr
+    assert list(tmp_path.iterdir()) == []

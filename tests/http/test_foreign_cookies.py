@@ -14,6 +14,7 @@ from tests.apps import SECRET, MakeServer, Site, serving
 from tests.http.browser import Browser
 from tests.session.steps import over_http, over_post, over_socket, put, session_server
 from tests.stores.doubles import WatchedStore, session_at
+from tests.waiting import until
 
 UNKNOWN = "U" * 43
 MALFORMED = {
@@ -113,7 +114,7 @@ async def test_a_cookie_from_a_handshake_that_stored_nothing_dies_with_its_socke
         other = Browser(site)
         async with other.socket():
             planted, victim = other.id, Browser(site, other.cookie)
-        await asyncio.sleep(0.05)
+        await until(lambda: not site.ss._connections)
         await over_http(victim, put(a=1))
         assert victim.id != planted
 

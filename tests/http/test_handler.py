@@ -13,6 +13,7 @@ from tests.http.browser import Browser, set_cookies
 from tests.logs import Logs
 from tests.session.steps import over_http, put, session_server
 from tests.stores.doubles import WatchedStore
+from tests.waiting import until
 
 NOTE = {
     "middleware/m.py": """
@@ -96,14 +97,14 @@ async def test_a_client_that_leaves_while_the_handler_runs_does_not_stop_it(
 
         async def get(self) -> None:
             self.req.session["a"] = 1
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             self.write("x" * 100_000)
 
     class Streams(Slow):
         async def get(self) -> None:
             self.req.session["a"] = 1
             for _ in range(5):
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.2)
                 self.write("x" * 1_000_000)
                 await self.flush()
 
@@ -114,9 +115,8 @@ async def test_a_client_that_leaves_while_the_handler_runs_does_not_stop_it(
     async with serving(ss) as site:
         await leave(site, "/slow", 0.03)
         await leave(site, "/streams", 0.05)
-        await asyncio.sleep(0.3)
-        assert store.writes == ["insert"] * 2
-        assert not site.ss._ready().requests, "the server waits for a request that is over"
+        await until(lambda: store.writes == ["insert"] * 2)
+        await until(lambda: not site.ss._ready().requests)  # or the server waits for a request that is over
         assert (await Browser(site).get("/slow")).code == 200
     logs.take("Stream is closed|Cannot send error")  # as Tornado says it of a handler that awaits flush()
 

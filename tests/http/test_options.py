@@ -27,7 +27,7 @@ WRONG: dict[str, list[Any]] = {
 }  # fmt: skip
 WRONG_COOKIE: dict[str, list[Any]] = {
     "secure": ["yes", None],
-    "same_site": ["lax", None, "Lax; Secure"],
+    "same_site": [None, True, "", "la", "Lax; Secure"],
     "path": ["/;x", "/a b", "/\r\nSet-Cookie: a=b"],
     "domain": ["a;b", "a\nb"],
 }
@@ -59,6 +59,40 @@ def test_an_unknown_option_is_refused_and_the_known_ones_are_named(make_server: 
         setattr(session.options, name, 1)
     with pytest.raises(AttributeError, match="same_site"):
         setattr(session.options.cookie, name, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("maxAge", "max_age"), ("Secret", "secret"), ("absolute_maxage", "absolute_max_age")]
+)
+def test_what_was_meant_is_said(make_server: MakeServer, wrong: str, meant: str) -> None:
+    options = make_server({}).session.options
+    with pytest.raises(AttributeError, match=rf"^no option '{wrong}' \(did you mean '{meant}'\?\); there are "):
+        setattr(options, wrong, 1)
+    with pytest.raises(AttributeError, match=r"did you mean 'same_site'"):
+        options.cookie.sameSite = "lax"
+
+
+@pytest.mark.parametrize("secret", ["", [], ["", GOOD]])
+def test_an_empty_secret_is_called_empty(make_server: MakeServer, secret: Any) -> None:
+    with pytest.raises(ValueError, match="the secret is empty: set one of at least 16 characters"):
+        make_server({}).session.options.secret = secret
+
+
+@pytest.mark.parametrize(("written", "taken"), [("lax", "Lax"), ("STRICT", "Strict"), ("none", "None"), ("Lax", "Lax")])
+def test_same_site_is_taken_in_any_case(make_server: MakeServer, written: str, taken: str) -> None:
+    options = make_server({}).session.options.cookie
+    options.same_site = written
+    assert options.same_site == taken
+
+
+def test_the_store_and_the_options_are_not_replaced(make_server: MakeServer) -> None:
+    session = make_server({}).session
+    store, options = session.store, session.options
+    with pytest.raises(AttributeError, match=r'ss\.session\.store\.use\("file", path="sessions"\)'):
+        session.store = "file"  # type: ignore[assignment]  # the mistake
+    with pytest.raises(AttributeError, match=r"ss\.session\.options\.max_age = 3600"):
+        session.options = {"maxAge": 5}  # type: ignore[assignment]  # the mistake
+    assert (session.store, session.options) == (store, options)
 
 
 def test_good_options_are_taken(make_server: MakeServer) -> None:
@@ -104,13 +138,15 @@ def test_in_production_the_server_does_not_start_without_a_secret(
     make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RPC_SESSIONS_ENV", "production")
-    for start in (Server.make_app, Server.handlers, Server.run):
+    for start in (Server.make_app, Server.handlers):
         with pytest.raises(ConfigError, match="secret"):
             start(without_secret(make_server))
+    with pytest.raises(SystemExit, match="secret"):
+        without_secret(make_server).run(port=0)
 
 
 def test_nor_with_several_processes(make_server: MakeServer) -> None:
-    with pytest.raises(ConfigError, match="secret"):
+    with pytest.raises(SystemExit, match="secret"):
         without_secret(make_server).run(processes=2, port=0)
 
 
@@ -127,7 +163,20 @@ async def test_in_production_with_a_secret_it_starts_and_says_that_memory_forget
 @pytest.mark.parametrize(
     ("store", "options", "sentence"),
     [
-        ("memry", {}, "unknown store 'memry'; there are .*memory"),
+        ("memry", {}, r"unknown store 'memry' \(did you mean 'memory'\?\); there are file, .*, sql$"),
+        ("mongo", {}, "did you mean 'mongodb'"),
+        ("MongoDB", {}, "did you mean 'mongodb'"),
+        ("sqlite", {}, "did you mean 'sql'"),
+        ("PostgreSQL", {}, "did you mean 'sql'"),
+        ("nothing", {}, "unknown store 'nothing'; there are"),
+        ("file", {}, r'needs path=, as in ss\.session\.store\.use\("file", path="..."\)'),
+        ("file", {"paht": "x"}, "no option 'paht' \\(did you mean 'path'"),
+        ("mongodb", {}, r'takes uri="mongodb://'),
+        ("mongodb", {"url": "mongodb://localhost"}, "no option 'url' \\(did you mean 'uri'"),
+        ("mongodb", {"uri": 5}, "the store 'mongodb': "),
+        ("redis", {}, r'takes url="redis://'),
+        ("redis", {"url": 5}, "the store 'redis': "),
+        ("sql", {}, r"takes url= \(sqlite\+aiosqlite:///"),
         ("memory", {"max_session": 5}, "max_session"),
         ("memory", {"max_sessions": 0}, "max_sessions"),
         ("memory", {"max_sessions": "many"}, "memory"),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.apps import ECHO, MakeServer, Site, serving
 from tests.http.browser import Browser, set_cookies
+from tests.waiting import until
 from tests.wire import JSON_TYPE, connect, post, post_call, request
 
 SESSION = """
@@ -93,8 +94,7 @@ async def test_a_client_that_stops_halfway_leaves_nothing_behind(make_server: Ma
             await writer.drain()
             await asyncio.sleep(0.02)
             writer.transport.abort()
-        await asyncio.sleep(0.05)
-        assert not site.ss._ready().requests
+        await until(lambda: not site.ss._ready().requests)
         assert (await post_call(site, "app.echo", 1))["result"] == 1
 
 
@@ -108,10 +108,9 @@ async def test_a_client_that_leaves_during_its_call_leaves_nothing_behind(make_s
         await writer.drain()
         await asyncio.sleep(0.03)
         writer.transport.abort()
-        await asyncio.sleep(0.2)
-        assert site.ss.api.ended == [0.1]
-        assert not site.ss._ready().requests
-        assert site.ss._ready().dispatcher.running == 0
+        await until(lambda: site.ss.api.ended == [0.1])
+        await until(lambda: not site.ss._ready().requests)
+        await until(lambda: site.ss._ready().dispatcher.running == 0)
 
 
 # -- pages of other origins --------------------------------------------------------------------------

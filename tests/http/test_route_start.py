@@ -109,7 +109,7 @@ async def test_start_and_run_refuse_before_a_port_is_taken(make_server: MakeServ
     ss.http.route("/")(sync)  # type: ignore[type-var]  # the mistake
     with pytest.raises(ConfigError, match="async function"):
         await ss.start(port=free_port)
-    with pytest.raises(ConfigError, match="async function"):
+    with pytest.raises(SystemExit, match="async function"):
         ss.run(port=free_port)
     other = make_server({})
     assert await other.start(port=free_port) == free_port

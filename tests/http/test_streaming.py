@@ -14,6 +14,7 @@ from tests.http.test_saving import SLOW, server
 from tests.logs import Logs
 from tests.session.steps import over_http, session_server
 from tests.stores.doubles import WatchedStore
+from tests.waiting import until
 
 
 class Stream(RequestHandler):
@@ -117,8 +118,7 @@ async def test_a_client_that_leaves_before_the_reply_does_no_harm(make_server: M
             await writer.drain()
             await asyncio.sleep(0.03)
             writer.transport.abort()
-        await asyncio.sleep(0.2)
-        assert store.writes == ["insert"] * 4
-        assert not site.ss._ready().requests, "the server waits for a request that is over"
+        await until(lambda: store.writes == ["insert"] * 4)
+        await until(lambda: not site.ss._ready().requests)  # or the server waits for a request that is over
     gc.collect()  # a task whose exception nobody took complains when it goes
     assert not logs.unexpected

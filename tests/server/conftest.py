@@ -87,7 +87,7 @@ class Side:
     def __init__(self, root: Locator) -> None:
         self.root = root
         self.user = root.locator('[data-part="user"]')
-        self.id = root.locator('[data-part="id"]')
+        self.key = root.locator('[data-part="key"]')
         self.error = root.locator('[data-part="error"]')
 
     def button(self, name: str) -> Locator:

@@ -22,10 +22,10 @@ def test_a_new_visitor_is_one_anonymous_session(tab: Tab) -> None:
 @pytest.mark.parametrize("side", ["http", "socket"])
 def test_who_logs_in_on_one_side_is_logged_in_on_the_other(tab: Tab, side: str) -> None:
     here: Side = getattr(tab, side)
-    before = here.id.text_content()
+    before = here.key.text_content()
     here.log_in("ada")
     tab.sees_user("ada")
-    assert here.id.text_content() != before  # against session fixation
+    assert here.key.text_content() != before  # against session fixation
     tab.page.reload()
     tab.sees_user("ada")
 
@@ -258,6 +258,16 @@ def test_a_store_that_is_away(context: BrowserContext) -> None:
         for side in (tab.http, tab.socket):
             expect(side.root.get_by_label("Name")).to_be_disabled()
         page.close()
+
+
+def test_sides_that_differ_are_looked_at_again(tab: Tab) -> None:
+    answer = tab.page.request.get(f"{tab.url}/who").json() | {"key": "0" * 12}
+    tab.page.route("**/who", lambda route: route.fulfill(json=answer))
+    tab.socket.add("apple")  # which makes the page look again
+    expect(tab.page.locator("#same")).to_have_attribute("data-state", "different")
+    tab.page.unroute("**/who")  # now the cookie has come, and nothing else happens
+    tab.sees_one_session()
+    tab.sees_cart({"apple": 1})
 
 
 def test_a_store_that_goes_away_is_told_by_a_banner(tab: Tab) -> None:

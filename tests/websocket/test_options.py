@@ -36,6 +36,15 @@ def test_an_unknown_name_is_refused(name: str) -> None:
         setattr(Options(), name, 1)
 
 
+def test_what_was_meant_is_said() -> None:
+    for name, meant in {"orgins": "origins", "callDeadline": "call_deadline", "Debug": "debug"}.items():
+        with pytest.raises(AttributeError, match=rf"^no option '{name}' \(did you mean '{meant}'\?\); there are "):
+            setattr(Options(), name, 1)
+    for name in ("prot", "secret"):
+        with pytest.raises(AttributeError, match=r"of sessions: ss\.session\.options; host and port: ss\.run\(\)$"):
+            setattr(Options(), name, 1)
+
+
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts(name: str) -> None:
     options = Options()

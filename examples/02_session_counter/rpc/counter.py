@@ -16,7 +16,7 @@ def actions(req, res, ss):
     async def increment():
         """One more. mutate() reads, changes and writes as one step: of parallel calls none is lost."""
         count = await req.session.mutate(add_one)
-        ss.publish.session(req.session.id, "count", count)  # an event to all tabs of this session
+        ss.publish.session(req.session.id, "count", count)  # as after a count over HTTP
         return count
 
     return read, increment

@@ -42,7 +42,7 @@ class Sqlite3Store:
     """path: the file; it is made on first use."""
 
     def __init__(self, path: str | Path) -> None:
-        self._path = path
+        self.place = Path(path)  # for the command line, which makes no file where there is none
         self._connection: sqlite3.Connection | None = None
         # One thread owns the connection: the event loop never waits for the disk, and calls take turns.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sessions")
@@ -102,7 +102,7 @@ class Sqlite3Store:
         """The connection: made on first use, so after a fork, and again after an error while it was made."""
         if self._connection is None:
             # Without an isolation level each statement commits by itself. timeout: seconds to wait for another process.
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=5)
+            connection = sqlite3.connect(self.place, isolation_level=None, timeout=5)
             try:
                 connection.execute(_TABLE)
             except sqlite3.Error:

@@ -8,7 +8,7 @@ import { showNotice, showSame, showSocket, showTrouble } from "./status.js";
 import { overHttp, overSocket, Unreachable } from "./transports.js";
 
 const STORE_UNAVAILABLE = -32010;
-const AGAIN_MS = 3_000; // while the store is away
+const AGAIN_MS = 3_000; // while the store is away, or the sides differ
 const COOKIE_MS = 250; // a new cookie may still be on its way to this browser, in another tab
 const COOKIE_TRIES = 4;
 const SESSION_ENDED = 4401;
@@ -45,7 +45,7 @@ async function readBoth() {
   for (let tries = 1; ; tries++) {
     const seen = await Promise.all([read(sides[0]), ss.connected ? read(sides[1]) : { error: notConnected() }]);
     const [first, second] = seen;
-    if (first.error || second.error || first.state.id === second.state.id || tries === COOKIE_TRIES) return seen;
+    if (first.error || second.error || first.state.key === second.state.key || tries === COOKIE_TRIES) return seen;
     await new Promise((resolve) => setTimeout(resolve, COOKIE_MS));
   }
 }
@@ -62,10 +62,12 @@ async function read(side) {
 
 function showBoth(...seen) {
   seen.forEach(({ state, error }, i) => (state ? sides[i].show(state) : sides[i].fail(error, true)));
-  showSame(...seen.map(({ state }) => state?.id));
+  const [first, second] = seen.map(({ state }) => state?.key);
+  showSame(first, second);
   const problem = trouble(seen[0].error, seen[1].error);
   showTrouble(problem);
-  if (problem && ss.connected) timer = setTimeout(look, AGAIN_MS); // else the reconnect looks
+  const differ = first && second && first !== second; // a new cookie can take longer than we wait for it
+  if ((problem || differ) && ss.connected) timer = setTimeout(look, AGAIN_MS); // else the reconnect looks
 }
 
 function trouble(http, ws) {

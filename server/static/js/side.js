@@ -3,7 +3,6 @@
 import { sentence } from "./log.js";
 
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 
 export class Side {
   #root;
@@ -36,16 +35,14 @@ export class Side {
     this.#problem("");
     this.#part("user").textContent = state.user ?? "Anonymous";
     this.#part("user").classList.toggle("muted", state.user === null);
-    this.#part("id").textContent = `${state.id}…`;
-    this.#part("stored").textContent = state.stored ? "" : "not stored";
-    this.#part("expires").textContent = date.format(new Date(state.expires));
-    this.#part("expires").dateTime = state.expires;
-    this.#part("max-age").textContent = span(state.max_age);
+    this.#part("key").textContent = `${state.key}…`;
+    this.#showTime("created", state.created);
+    this.#showTime("expires", state.expires);
     this.#part("store").textContent = state.store;
     this.#showCart(Object.entries(state.cart));
     this.#enable(true);
     this.#part("logout").disabled = state.user === null;
-    this.#part("end").disabled = !state.stored;
+    this.#part("end").disabled = state.created === null;
   }
 
   /** Says why there is nothing newer to see. With `stop` the buttons wait too. */
@@ -112,6 +109,11 @@ export class Side {
     for (const control of this.#root.querySelectorAll("button, input")) control.disabled = !on;
   }
 
+  #showTime(part, time) {
+    this.#part(part).textContent = time === null ? "Not stored yet" : date.format(new Date(time));
+    this.#part(part).dateTime = time ?? "";
+  }
+
   #problem(text) {
     this.#part("error").textContent = text;
     this.#part("error").hidden = !text;
@@ -144,10 +146,4 @@ export class Side {
     row.remove();
     this.#rows.delete(item);
   }
-}
-
-/** Seconds as people say them: "30 days", "90 minutes". */
-function span(seconds) {
-  const [unit, size] = UNITS.find(([, size]) => seconds >= size && seconds % size === 0) ?? ["second", 1];
-  return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long" }).format(seconds / size);
 }

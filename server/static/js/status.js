@@ -28,7 +28,7 @@ export function showNotice(text) {
   noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_MS);
 }
 
-/** Whether both sides see one session. @param {string|undefined} http @param {string|undefined} socket their ids */
+/** Whether both sides see one session. @param {string|undefined} http @param {string|undefined} socket their keys */
 export function showSame(http, socket) {
   const same = document.getElementById("same");
   const state = !http || !socket ? "unknown" : http === socket ? "same" : "different";

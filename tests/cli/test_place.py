@@ -1,0 +1,68 @@
+"""Where the sessions lie: a file or folder that is not there is said, and none is made by looking for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.apps import write_app
+from tests.cli.command import CommandLine
+
+APP = """
+    from rpc_sessions import Server
+    ss = Server(".")
+    ss.session.store.use({store})
+"""
+ENGINE = """
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from rpc_sessions import Server
+    ss = Server(".")
+    ss.session.store.use("sql", engine=create_async_engine("sqlite+aiosqlite:///sessions.db"))
+"""
+MAKE = """
+    import asyncio
+    from shares import ss
+
+    async def make():
+        await ss.session.create({}, user_id="ada")
+        await ss.session.store.current.close()
+
+    asyncio.run(make())
+"""
+APPS = {
+    "sql": (APP.format(store='"sql", url="sqlite+aiosqlite:///sessions.db"'), "sessions.db"),
+    "engine": (ENGINE, "sessions.db"),
+    "file": (APP.format(store='"file", path="kept/sessions"'), "kept/sessions"),
+    "express": (APP.format(store='"file", path="sessions", layout="express"'), "sessions"),
+}
+COMMANDS = (["list"], ["list", "--user=ada"], ["show", "a"], ["show", "a" * 64], ["end", "--user=ada"], ["gc"])
+
+
+@pytest.fixture(params=APPS)
+def place(request: pytest.FixtureRequest, cli: CommandLine) -> str:
+    """The relative path at which the application ``shares`` keeps its one session."""
+    source, place = APPS[request.param]
+    write_app(cli.folder, {"shares.py": source, "make.py": MAKE})
+    cli.python("make.py")
+    return place
+
+
+def test_in_another_folder_nothing_is_found_and_nothing_made(cli: CommandLine, place: str, tmp_path: Path) -> None:
+    app = cli.folder / "shares.py"
+    assert len(cli("sessions", "list", "--json", "--app", app).json) == 1
+    cli.folder = write_app(tmp_path / "elsewhere", {})
+    for command in COMMANDS:
+        said = cli("sessions", *command, "--app", app).failure
+        where = f"there is no {cli.folder / place} ({place} is relative to the current directory)"
+        assert said == f"{app} has no sessions here: {where}"
+    assert list(cli.folder.iterdir()) == []
+
+
+def test_an_absolute_path_is_the_same_everywhere(cli: CommandLine, tmp_path: Path) -> None:
+    write_app(cli.folder, {"shares.py": APP.format(store=f'"file", path="{tmp_path}/sessions"'), "make.py": MAKE})
+    app = cli.folder / "shares.py"
+    assert cli("sessions", "list", "--app=shares").failure.endswith(f": there is no {tmp_path}/sessions")
+    cli.python("make.py")
+    cli.folder = write_app(tmp_path / "elsewhere", {})
+    assert cli("sessions", "list", "--json", "--app", app).json[0]["user_id"] == "ada"
