@@ -26,10 +26,17 @@ def redis_server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def redis_sentinel_url(redis_server: Server) -> Iterator[str]:
+def redis_sentinel(redis_server: Server) -> Iterator[int]:
     assert redis_server.port
     with servers.redis_sentinel(redis_server.port) as port:
-        yield f"redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/sessions"  # the first is down
+        yield port
+
+
+@pytest.fixture
+def redis_sentinel_url(redis_sentinel: int) -> str:
+    # The test before may have stopped the server: Sentinel takes a moment to believe in it again.
+    servers.wait_until(lambda: servers.has_master(redis_sentinel))
+    return f"redis+sentinel://127.0.0.1:1,127.0.0.1:{redis_sentinel}/sessions"  # the first is down
 
 
 @pytest.fixture(scope="session")

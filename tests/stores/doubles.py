@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from rpc_sessions import Record, Store, StoreUnavailable
+from rpc_sessions.session.reserved import MOVED
 from rpc_sessions.session.stores.memory import MemoryStore
-from rpc_sessions.session.values import MOVED
 
 READS = ("load",)
 WRITES = ("insert", "replace", "touch", "delete")

@@ -76,6 +76,13 @@ def redis_sentinel(master: int, *replicas: int) -> Iterator[int]:
             yield port
 
 
+def has_master(sentinel: int) -> bool:
+    """Whether the Sentinel at this port takes the server that it watches for alive."""
+    with Redis(port=sentinel) as client:
+        state = client.sentinel_master("sessions")
+    return not (state["is_sdown"] or state["is_odown"])
+
+
 @contextmanager
 def redis_cluster() -> Iterator[str]:
     """The url of a Cluster of two servers, each with half of the slots."""

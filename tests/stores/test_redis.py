@@ -201,6 +201,7 @@ async def test_when_a_server_dies_sentinel_names_another() -> None:
             store, key, record = RedisStore(f"redis+sentinel://127.0.0.1:{port}/sessions"), a_key(), a_record()
             await store.insert(key, record)
             with redis.Redis(port=first.port) as client:
+                client.set("later", 1)  # WAIT asks for what its own connection wrote, and so for all before it
                 assert client.wait(1, 5000) == 1  # the other has it
             first.popen.kill()
             loop = asyncio.get_running_loop()

@@ -10,8 +10,8 @@ then a full server refuses new sessions (StoreUnavailable), where any other poli
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from rpc_sessions.errors import StoreUnavailable
@@ -34,11 +34,14 @@ class RedisStore:
     (each with user:password@ of the data servers; ``rediss+``: with TLS), or
     client: a redis.asyncio client, or a function that makes one (called in the process and loop that will
     use it, so it suits ``processes=2``). prefix: of all keys, "rpc_sessions:" if it is not given.
-    A client that was passed in ready is left open by ``close``; ours is closed.
+    A client that was passed in ready is left open by ``close``; ours is closed. For reads there is one connection
+    more, opened as the client opens its own; but not in a Cluster.
 
     layout: "native", or "express" to share sessions with connect-redis. The prefix is "sess:" then, and there
     is one more option, ttl (seconds, or a timedelta), as connect-redis's of this name.
     """
+
+    sweeps_itself = True
 
     def __init__(
         self,
@@ -61,24 +64,24 @@ class RedisStore:
         return self._redis.owned
 
     async def load(self, key: str) -> Record | None:
-        with _failures():
+        with _FAILURES:
             return await self._layout.load(key)
 
     async def insert(self, key: str, record: Record) -> bool:
-        with _failures():
+        with _FAILURES:
             await self._redis.warn_of_eviction()
             return await self._layout.insert(key, record)
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
-        with _failures():
+        with _FAILURES:
             return await self._layout.replace(key, record, expected)
 
     async def touch(self, key: str, expires: float) -> bool:
-        with _failures():
+        with _FAILURES:
             return await self._layout.touch(key, expires)
 
     async def delete(self, key: str) -> bool:
-        with _failures():
+        with _FAILURES:
             return await self._layout.delete(key)
 
     async def gc(self, now: float) -> int:
@@ -89,29 +92,37 @@ class RedisStore:
         await self._redis.close()
 
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
-        with _failures():
+        with _FAILURES:
             return await self._layout.find_by_user(user_id)
 
     async def keys(self) -> AsyncIterator[str]:
-        with _failures():
+        with _FAILURES:
             async for key in self._redis.scan(self._layout.prefix, self._layout.kind):
                 if self._layout.is_key(key):
                     yield key
 
     async def watch(self) -> AsyncGenerator[str | None, None]:
         """It holds a connection. With the layout of Express, Redis must have notify-keyspace-events set to "Kg$x"."""
-        with _failures():
+        with _FAILURES:
             async with aclosing(self._layout.watch()) as told:
                 async for key in told:
                     if key is None or self._layout.is_key(key):
                         yield key
 
 
-@contextmanager
-def _failures() -> Iterator[None]:
-    from redis.exceptions import RedisClusterException, RedisError
+class _Failures:
+    """What the driver raises in the block becomes StoreUnavailable. No generator: that would cost as much as a read."""
 
-    try:
-        yield
-    except (RedisError, RedisClusterException, OSError) as error:
-        raise StoreUnavailable from error
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        from redis.exceptions import RedisClusterException, RedisError
+
+        if isinstance(error, RedisError | RedisClusterException | OSError):
+            raise StoreUnavailable from error
+
+
+_FAILURES = _Failures()

@@ -1,9 +1,8 @@
-"""The clients of the Redis store: from a url to a client, and many reads in one round trip."""
+"""The clients of the Redis store: from a url to a client."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -16,61 +15,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5.0  # seconds for a connection, and for an answer: less than the deadline of a call
 _CONNECTIONS = 100
-_ROUND_TRIPS = 2
-
-
-class Reader:
-    """Reads sessions, with a script on one key.
-
-    redis-py's own cost for a round trip is many times that of the server. So few are under way at a time, and
-    what is asked for meanwhile shares the next: with 32 busy sockets, half the cost of a call.
-    """
-
-    def __init__(self, client: Client, script: str) -> None:
-        self._client, self._script = client, script
-        self._asked: list[tuple[str, asyncio.Future[Any]]] = []
-        self._under_way = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def read(self, name: str) -> Any:
-        """What the script returns for a key. Raises what redis-py raises."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked.append((name, answer))
-        if self._under_way < _ROUND_TRIPS:
-            self._under_way += 1
-            task = asyncio.create_task(self._work())  # when all who are ready now have asked
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await answer
-
-    async def _work(self) -> None:
-        try:
-            while self._asked:
-                asked, self._asked = self._asked, []
-                await self._send(asked)
-        finally:
-            self._under_way -= 1
-
-    async def _send(self, asked: list[tuple[str, asyncio.Future[Any]]]) -> None:
-        try:
-            answers = await self._fetch([name for name, _ in asked])
-        except Exception as error:
-            answers = [error] * len(asked)
-        for (_, waiting), answer in zip(asked, answers, strict=True):
-            if waiting.done():  # its call was cancelled
-                continue
-            if isinstance(answer, Exception):
-                waiting.set_exception(answer)
-            else:
-                waiting.set_result(answer)
-
-    async def _fetch(self, names: Sequence[str]) -> list[Any]:
-        if len(names) == 1:
-            return [await self._client.eval(self._script, 1, names[0])]
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.eval(self._script, 1, name)
-            return await pipeline.execute(raise_on_error=False)
 
 
 def maker(url: str) -> Callable[[], Client]:

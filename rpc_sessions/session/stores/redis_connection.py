@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rpc_sessions.errors import ConfigError
 from rpc_sessions.session.stores.extras import extra
-from rpc_sessions.session.stores.redis_client import Reader, asynchronous, maker
+from rpc_sessions.session.stores.redis_client import asynchronous, maker
+from rpc_sessions.session.stores.redis_reads import Reads, reads_with
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -35,7 +36,7 @@ class Connection:
         elif not self.owned:
             asynchronous(client)
         self._client: Client | None = None
-        self._readers: dict[str, Reader] = {}
+        self._reads: dict[str, Reads] = {}
         self._scripts: dict[str, Any] = {}  # Any: redis-py's AsyncScript
         self._checked = False
         self.beside: set[Redis] = set()  # clients of one server in a Cluster, closed with ours
@@ -54,11 +55,12 @@ class Connection:
             self._scripts[script] = client.register_script(script)
         return await self._scripts[script](keys=[name], args=args)
 
-    async def read(self, script: str, name: str) -> Any:
-        """What a script without arguments returns, that reads one key; see Reader."""
-        if script not in self._readers:
-            self._readers[script] = Reader(self.client, script)
-        return await self._readers[script].read(name)
+    def read(self, script: str, name: str) -> Awaitable[Any]:
+        """What a script without arguments returns, that reads one key; see Reads."""
+        reads = self._reads.get(script)
+        if reads is None:
+            reads = self._reads[script] = reads_with(self.client, script)
+        return reads.read(name)
 
     async def scan(self, prefix: str, kind: str) -> AsyncIterator[str]:
         """What follows the prefix, in the name of each key of this kind ("hash", "string")."""
@@ -87,13 +89,15 @@ class Connection:
     async def close(self) -> None:
         """Close the client, if it is ours. The next use makes another."""
         client, self._client = self._client, None
-        self._readers.clear()
+        reads, self._reads = self._reads, {}
         self._scripts.clear()
+        for each in reads.values():
+            await each.close()
         if client is None or not self.owned:
             return
         sentinel = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
-        for each in (client, *getattr(sentinel, "sentinels", ()), *self.beside):
-            await each.aclose()
+        for server in (client, *getattr(sentinel, "sentinels", ()), *self.beside):
+            await server.aclose()
 
 
 def text(value: str | bytes) -> str:
