@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TypeAlias
 
 from rpc_sessions.protocol import Call, Invalid
@@ -28,13 +29,15 @@ class Batch:
         self._running = 0
         self._window = max(1, window)
         self._filling = False
+        self._context = copy_context()
 
     def fill(self) -> None:
         """Begin as many calls as fit; after the last one, hand over the answers."""
-        if self._peer.gone:
-            self._waiting.clear()
         self._filling = True
         while self._waiting and self._running < self._window:
+            if self._peer.gone:  # perhaps by the first step of the call before
+                self._waiting.clear()
+                break
             self._running += 1
             self._start(self._waiting.popleft(), self._peer, self._answers.append, self._settled)
         self._filling = False
@@ -45,4 +48,4 @@ class Batch:
         self._running -= 1
         # A call that is refused settles while fill() is at work: its loop goes on by itself.
         if not self._filling:
-            self.fill()
+            self._context.run(self.fill)  # not in the context of the call that is over

@@ -59,7 +59,10 @@ def _bracketed(layer: Bracket, rest: Link) -> Link:
 def _watched(layer: Middleware, rest: Link) -> Link:
     async def run(req: Request, res: Response) -> object:
         following = _Next(layer, rest, req, res)
-        await layer(req, res, following)
+        try:
+            await layer(req, res, following)
+        finally:
+            following.left = True  # a task of the layer's that awaits it now comes too late: the call has its answer
         following.check()
         return following.value
 
@@ -69,11 +72,11 @@ def _watched(layer: Middleware, rest: Link) -> Link:
 class _Next:
     """The ``next`` of one layer: called and awaited exactly once."""
 
-    __slots__ = ("_called", "_finished", "_layer", "_left", "_req", "_res", "_rest", "_started", "value")
+    __slots__ = ("_called", "_finished", "_layer", "_req", "_res", "_rest", "_started", "left", "value")
 
     def __init__(self, layer: Middleware, rest: Link, req: Request, res: Response) -> None:
         self._layer, self._rest, self._req, self._res = layer, rest, req, res
-        self._called = self._started = self._finished = self._left = False
+        self._called = self._started = self._finished = self.left = False
         self.value: object = None
 
     def __call__(self) -> _Next:
@@ -85,7 +88,7 @@ class _Next:
     def __await__(self) -> Generator[object, None, object]:
         if self._started:
             raise self._broken("awaited next() twice")
-        if self._left:  # a task of the layer's, which comes too late: the call has its answer
+        if self.left:
             raise self._broken("did not await next()")
         self._started = True
         try:
@@ -96,7 +99,6 @@ class _Next:
 
     def check(self) -> None:
         """ChainError unless the layer, which has returned, did its duty."""
-        self._left = True
         if self._called and not self._finished:
             raise self._broken("did not await next()")
         if not self._called and not self._res.answered:

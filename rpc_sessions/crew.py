@@ -16,6 +16,7 @@ import types
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from sys import getrefcount
 from typing import Any, NoReturn, TypeAlias
 
 from rpc_sessions.actions import Method
@@ -36,10 +37,10 @@ class Crew:
         standby, self._standby = self._standby, None  # not for a call that this one makes
         if standby is None or not standby.is_fit():
             standby = _Standby(asyncio.get_running_loop())
-        call, context, loop, task = self._run(method, res), copy_context(), standby.loop, standby.task
+        call, context, loop = self._run(method, res), copy_context(), standby.loop
         if (outer := asyncio.current_task(loop)) is not None:  # it is begun by a task, such as an HTTP request's
             _leave_task(loop, outer)
-        _enter_task(loop, task)
+        _enter_task(loop, standby.task)
         try:
             awaited = context.run(call.send, None)
         except StopIteration:
@@ -47,24 +48,25 @@ class Crew:
         except BaseException as error:  # Ctrl-C in the midst of a call: for the loop, not for who reads the socket
             loop.call_soon(_raise, error)
         else:
-            res.task = task
+            res.task = standby.task
             standby.take(context, call, awaited)
         finally:
-            _leave_task(loop, task)
+            _leave_task(loop, standby.task)
             if outer is not None:
                 _enter_task(loop, outer)
             if res.task is None:
                 self._put_back(standby)
 
     def _put_back(self, standby: _Standby) -> None:
-        if self._standby is not None:  # the call has made another call
-            self._standby.task.cancel()
-        self._standby = standby
+        if self._standby is not None or standby.is_kept():  # the call has made another one, or kept its task
+            standby.dismiss()
+        else:
+            self._standby = standby
 
     def close(self) -> None:
         """Nothing begins any more."""
         if self._standby:
-            self._standby.task.cancel()
+            self._standby.dismiss()
             self._standby = None
 
 
@@ -77,11 +79,23 @@ class _Standby:
         self._waits = loop.create_future()
         waiting = self._wait()
         waiting.send(None)  # into its try: it may be cancelled before the task's first step
-        self.task = asyncio.Task(waiting, loop=loop, name="rpc_sessions stands by")
+        # In no call's context: it would hold on to what is in there.
+        self.task = asyncio.Task(waiting, loop=loop, name="rpc_sessions stands by", context=Context())
+        self._holders = getrefcount(self.task)
 
     def is_fit(self) -> bool:
         """Not where a call has cancelled it, or belongs to another loop: jobs may call asyncio.run again and again."""
-        return self.loop.is_running() and not self.task.cancelling()
+        spoiled = self._waits.done() or self.task._must_cancel  # type: ignore[attr-defined]  # it has no public name
+        return not spoiled and self.loop.is_running()
+
+    def is_kept(self) -> bool:
+        """Whether somebody holds the task of a call that is over. He may cancel it, and must not hit another call."""
+        return getrefcount(self.task) > self._holders
+
+    def dismiss(self) -> None:
+        """It is not needed any more: it ends, as the task of a call that is over does."""
+        if not self._waits.done() and self.loop.is_running():
+            self._waits.set_result(None)
 
     def take(self, context: Context, call: Call, awaited: object) -> None:
         """Run the rest of a call that has suspended."""
@@ -97,6 +111,7 @@ class _Standby:
                 await self._waits
         except asyncio.CancelledError as cancelled:
             error = cancelled
+            self._waits.cancel()
         if self._taken is not None:
             context, call, awaited = self._taken
             if error and isinstance(awaited, asyncio.Future) and awaited.cancel():

@@ -191,6 +191,7 @@ class Dispatcher:
             log.warning("%s: %s: %s", res.request.method, error, error.cause)
         if not res.answered:
             res.fail(error)
+            res.failure = None  # by its traceback it holds the frames that hold res
 
     def _internal(self, error: BaseException, req: Request) -> InternalError:
         """What the client is told of an unforeseen error: an id to look up in the log, and no more."""
@@ -211,7 +212,7 @@ class Dispatcher:
             return self._error(res.failure, req.id)
         try:
             text = protocol.result_text(res.value, req.id)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # an application's own type may raise anything while it is written
             return self._error(self._internal(error, req), req.id)
         if 0 < req.peer.reply_limit < len(text):
             return self._too_large(text, req.method, req.id)

@@ -14,7 +14,7 @@ from rpc_sessions.types import JSON, Action, Params
 Convert = Callable[[JSON], object]
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-_PLAIN = {str, int, bool}
+_PLAIN = (str, int, bool)
 _UNTYPED = (Any, object, inspect.Parameter.empty)
 
 
@@ -50,7 +50,7 @@ class Plan:
         self._most = 1 << 30 if self._rest else len(positional)
         types = [hints.get(name) for name in self._names]
         # Where all is of a plain type, params that are exactly so need no look at each.
-        self._exact = None if self._only_named or set(types) - _PLAIN else types
+        self._exact = types if not self._only_named and all(type_ in _PLAIN for type_ in types) else None
 
     def call(self, params: Params) -> Any:
         """The action's coroutine, with its arguments bound. Any: it is whatever the action returns."""

@@ -103,7 +103,7 @@ def error_text(error: RPCError, id: JSONId) -> bytes:
     for fields in (error.as_dict(), {"code": error.code, "message": error.message}):
         try:
             return codec.encode({"jsonrpc": "2.0", "error": fields, "id": id})
-        except (TypeError, ValueError):
+        except Exception:  # an application's own type may raise anything while it is written
             continue
     return codec.encode({"jsonrpc": "2.0", "error": {"code": error.code, "message": InternalError.MESSAGE}, "id": id})
 

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
 from types import SimpleNamespace
 
-import tornado.process
 import tornado.web
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.routing import PathMatches, Rule
 
-from rpc_sessions import codec
+from rpc_sessions import codec, stopping
 from rpc_sessions.actions import Method, load_actions
 from rpc_sessions.dispatcher import Dispatcher
 from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
 from rpc_sessions.live.publish import Publish
 from rpc_sessions.middleware import MiddlewareRegistry, debug
 from rpc_sessions.options import Options
+from rpc_sessions.processes import bind, fork, loop_factory, stop_event
 from rpc_sessions.request import Peer
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.sessions import Sessions
@@ -33,10 +30,8 @@ from rpc_sessions.transport.choice import check_transport
 from rpc_sessions.transport.context import Context
 from rpc_sessions.transport.handler import SETTING
 from rpc_sessions.transport.routes import HTTP
-from rpc_sessions.transport.websocket import GOING_AWAY, Connection
+from rpc_sessions.transport.websocket import Connection
 from rpc_sessions.types import JSON, Seconds, seconds
-
-_STOP = (signal.SIGTERM, signal.SIGINT)
 
 
 class Server:
@@ -58,6 +53,7 @@ class Server:
         self._context: Context | None = None
         self._connections: dict[str, Connection] = {}
         self._server: HTTPServer | None = None
+        self._hurry = asyncio.Event()
         self.publish = Publish(self.session, self._connections, self.options)
         self.use_path(self.root)
 
@@ -78,6 +74,7 @@ class Server:
         rules = [*builtin_rules(context), *self.http.rules(context)]
         if context.uses_sessions:
             self.session.require_secret()
+            self.session.store.check_config()
         return rules
 
     def make_app(self) -> tornado.web.Application:
@@ -144,19 +141,35 @@ class Server:
     # -- its life ----------------------------------------------------------------------------------
 
     def run(self, host: str = "127.0.0.1", port: int = 3000, processes: int = 1) -> None:
-        """Serve until SIGTERM or Ctrl-C, then drain. processes: fork that many servers, on one port.
+        """Serve until SIGTERM or Ctrl-C, then drain; a second Ctrl-C cuts that short.
 
-        ConfigError if anything is wrong with the application, or several processes cannot share its store.
+        processes: fork that many servers, on one port.
+        If anything is wrong with the application, several processes cannot share its store, or the port is taken,
+        that is a message on stderr and SystemExit(1). ``start`` raises instead.
         """
+        try:
+            sockets, parent = self._prepare(host, port, processes)
+        except ConfigError as error:
+            raise SystemExit(f"rpc_sessions: {error}") from error
+        # Ctrl-C before the loop hears of it is KeyboardInterrupt: there is nothing to drain yet.
+        with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(self._serve(sockets, parent))
+
+    def _prepare(self, host: str, port: int, processes: int) -> tuple[list[socket], int | None]:
+        """What ``run`` serves on: its sockets and, in a forked process, the descriptor that ends with the parent."""
+        if isinstance(processes, bool) or not isinstance(processes, int) or processes < 1:
+            raise ConfigError(f"processes is a whole number from 1, not {processes!r}")
         if not logging.getLogger().handlers:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         if processes > 1:
             self._check_shareable()
         self.handlers()  # what is wrong with a route is said now, not by each process
-        sockets = _bind(host, port)
-        parent = _fork(processes) if processes > 1 else None
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._serve(sockets, parent))
+        try:
+            sockets = bind(host, port)
+        except OSError as error:
+            place = f"{host}:{port} (host and port of ss.run)"
+            raise ConfigError(f"cannot listen on {place}: {error.strerror}") from error
+        return sockets, fork(processes) if processes > 1 else None
 
     def _check_shareable(self) -> None:
         context = self._ready()
@@ -171,24 +184,18 @@ class Server:
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
     async def _serve(self, sockets: list[socket], parent: int | None) -> None:
-        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
-        for name in _STOP:
-            loop.add_signal_handler(name, stopped.set)
-        if parent is not None:
-            loop.add_reader(parent, stopped.set)
+        told, loop = stop_event(parent, self._hurry.set), asyncio.get_running_loop()
         self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
         methods = sum(not name.startswith("rpc.") for name in self._ready().dispatcher.methods)
-        made_by = type(asyncio.get_running_loop()).__module__.split(".")[0]
+        made_by = type(loop).__module__.split(".")[0]
         self.log.info(
             "serving %d methods on http://%s:%d with the %s store, on %s",
             *(methods, host, port, self.session.store.name, made_by),
         )
         checking = loop.create_task(self._check_store())  # beside: a store that hangs must not keep us from stopping
-        await stopped.wait()
+        await told.wait()
         checking.cancel()
-        if parent is not None:
-            loop.remove_reader(parent)
         running = self._ready().dispatcher.running
         self.log.info("stopping: up to %g s for %d running calls", seconds(self.options.drain), running)
         await self.stop()
@@ -198,14 +205,14 @@ class Server:
         """Say it now if the store is away, not at the first visit. The server serves all the same: it may come back."""
         if self._ready().uses_sessions:
             try:
-                await self.session.store.current.load("0" * 64)
+                await self.session.store.check()
             except StoreUnavailable as error:
                 self.log.warning("%s: %s", error, error.cause)
 
     async def start(self, host: str = "127.0.0.1", port: int = 3000) -> int:
         """Serve in the running loop. The port, which the system chose if ``port`` is 0. ConfigError as ``run``."""
         self.handlers()  # what is wrong is said before a port is taken
-        sockets = _bind(host, port)
+        sockets = bind(host, port)
         self._listen(sockets)
         bound: int = sockets[0].getsockname()[1]
         return bound
@@ -225,69 +232,8 @@ class Server:
         context.dispatcher.draining = True
         if self._server:
             self._server.stop()
-        await self._drain(context, seconds(self.options.drain if drain is None else drain))
-        context.dispatcher.end_all()
-        for connection in list(context.connections.values()):
-            connection.close(GOING_AWAY, "going away")
-        await _until(lambda: not (context.connections or context.dispatcher.running or context.requests), 1.0)
-        for connection in list(context.connections.values()):
-            connection.abort()
+        await stopping.drain(context, seconds(self.options.drain if drain is None else drain), self._hurry)
+        await stopping.hang_up(context)
         if self._server:
             await self._server.close_all_connections()
-        await context.timers.stop()
-        context.dispatcher.close()
-        await self.session.store.current.close()
-
-    async def _drain(self, context: Context, span: float) -> None:
-        def done() -> bool:
-            for connection in list(context.connections.values()):
-                if not connection.running:
-                    connection.close(GOING_AWAY, "going away")
-            return not context.dispatcher.running and not context.requests
-
-        if not await _until(done, span):
-            self.log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, if it is installed; None: asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _bind(host: str, port: int) -> list[socket]:
-    """Listening sockets. The resolver would take a port past 65535 for another one."""
-    if not 0 <= port <= 65535:
-        raise ConfigError(f"a port is 0 to 65535, not {port}")
-    return bind_sockets(port, host)
-
-
-def _fork(processes: int) -> int:
-    """Fork. In each child, a descriptor that ends when the parent is told to stop, or is gone.
-
-    The parent stays until all children have drained. One that crashes is started again.
-    """
-    watched, held = os.pipe()
-
-    def let_go(*_: object) -> None:
-        nonlocal held
-        if held >= 0:
-            os.close(held)
-            held = -1
-
-    for name in _STOP:
-        signal.signal(name, let_go)
-    tornado.process.fork_processes(processes)
-    let_go()
-    return watched
-
-
-async def _until(done: Callable[[], bool], span: float) -> bool:
-    """Wait until a condition holds, ``span`` seconds at most. Whether it holds."""
-    end = asyncio.get_running_loop().time() + span
-    while not done() and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (a look at many things)
-        await asyncio.sleep(0.02)
-    return done()
+        await stopping.let_go(context)

@@ -87,9 +87,10 @@ def start_process() -> Iterator[StartProcess]:
 
 
 def allow_unclosed(config: pytest.Config, port: int | None) -> None:
-    """Of PyMongo's sockets to this port: one whose connecting is cancelled is left to Python, which closes it.
+    """Of PyMongo's sockets to this port: one that is being connected when its client is closed is left to Python.
 
-    PyMongo 4.20, ``_async_create_connection``. Any other socket that is not closed fails the test.
+    PyMongo 4.20 breaks its monitors off, in ``_async_create_connection``. Any other socket that is not closed fails
+    the test.
     """
     message = rf"unclosed <socket.* raddr=.*, {port}.>"
     warnings.filterwarnings("ignore", message, ResourceWarning)  # for this test

@@ -45,7 +45,7 @@ class RawSocket:
     def close(self, code: int, reason: bytes = b"") -> None:
         self.send(CLOSE, code.to_bytes(2, "big") + reason)
 
-    async def read(self, within: float = 5) -> Frame | None:
+    async def read(self, within: float = 15) -> Frame | None:
         """The next frame; None when the server has ended the connection."""
         try:
             async with asyncio.timeout(within):

@@ -40,11 +40,11 @@ class Socket:
     async def send(self, text: str | bytes) -> None:
         await self.connection.send(text)
 
-    async def receive(self, within: float = 5) -> Any:
+    async def receive(self, within: float = 15) -> Any:
         """The next message, whatever it is."""
         return json.loads(await asyncio.wait_for(self.connection.recv(), within))
 
-    async def reply(self, within: float = 5) -> Any:
+    async def reply(self, within: float = 15) -> Any:
         """The next message that is no event."""
         while True:
             message = await self.receive(within)
@@ -53,7 +53,7 @@ class Socket:
             else:
                 return message
 
-    async def event(self, within: float = 5) -> tuple[str, list[Any]]:
+    async def event(self, within: float = 15) -> tuple[str, list[Any]]:
         """The next event: its name and its params."""
         message = self.events.pop(0) if self.events else await self.receive(within)
         return message["method"], message["params"]
@@ -75,7 +75,7 @@ class Socket:
         """The result of a call. RPCError if it is answered with an error."""
         return result_of(await self.call(method, *params))
 
-    async def closed(self, within: float = 5) -> tuple[int | None, str]:
+    async def closed(self, within: float = 15) -> tuple[int | None, str]:
         """Wait until the server has closed: (code, reason). What was still on its way is dropped."""
         async with asyncio.timeout(within):
             try:

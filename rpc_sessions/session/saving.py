@@ -112,6 +112,7 @@ async def _insert_here(session: Session, mine: Changes, user_id: str | None) -> 
             return False
         if not await sessions.leave_word(claim, guarded=bool(ticket)):
             return False
+    session.absorb(record.data, mine)  # what it began with, too
     session.took(record, peer)
     sessions.announce(claim, peer, ticket)
     return True

@@ -94,7 +94,7 @@ class HealthHandler(tornado.web.RequestHandler):
 
 
 class ReadyHandler(ContextHandler):
-    """GET /readyz: 200 when calls can be taken; 503 while draining, or while the store is away."""
+    """GET /readyz: 200 when calls can be taken; 503 while draining, or while the store is away or read-only."""
 
     async def get(self) -> None:
         status = "draining" if self.context.dispatcher.draining else await self._store_status()
@@ -106,7 +106,7 @@ class ReadyHandler(ContextHandler):
     async def _store_status(self) -> str:
         if self.context.uses_sessions:
             try:
-                await self.context.sessions.store.current.load("0" * 64)
+                await self.context.sessions.store.check()
             except StoreUnavailable:
                 return "session store unavailable"
         return "ok"

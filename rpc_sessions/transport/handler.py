@@ -55,18 +55,18 @@ class RequestHandler(tornado.web.RequestHandler):
     async def prepare(self) -> None:
         """Run the middleware up to the handler's own method, or answer in its place."""
         context = self.context()
-        self.begin(context)
+        self._begin(context)
         if layers := self.layers(context):
             await self._enter(layers)
 
-    def begin(self, context: Context) -> None:
+    def _begin(self, context: Context) -> None:
         """Make ``req`` and ``res``. HTTPError 403 for a request from a page that may not make it."""
         if self.request.method not in _SAFE and not context.origin_allowed(self.request):
             raise tornado.web.HTTPError(403, "origin not allowed")
         self._requests = context.requests
         self._requests.add(self)
-        self.peer = HTTPPeer(context, self)
-        self.req = HTTPRequest(self.peer, self.request, self.path_kwargs)
+        self._peer = HTTPPeer(context, self)
+        self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
         self.res = HTTPResponse(self.req)
 
     def context(self) -> Context:
@@ -148,7 +148,7 @@ class RequestHandler(tornado.web.RequestHandler):
         try:
             if not self._headers_written:
                 self._put_fields()
-                await self.peer.check_cookie()
+                await self._peer.check_cookie()
             await self._send()
         except StreamClosedError:
             pass  # the client has left: the session is stored all the same
@@ -182,14 +182,14 @@ class RequestHandler(tornado.web.RequestHandler):
     async def _flush_saved(self, include_footers: bool) -> None:
         if self.req.has_session:
             await self.req.session.autosave()
-            await self.peer.check_cookie()
+            await self._peer.check_cookie()
         self._put_cookie()
         await super().flush(include_footers)
 
     def _put_cookie(self) -> None:
         if not self._headers_written:
-            self.peer.put_cookie(self)
-        elif self.peer.knows_too_little:
+            self._peer.put_cookie(self)
+        elif self._peer.knows_too_little:
             log.error("%s: the session was first written after the headers had left: its cookie is lost", self.req.path)
 
     # -- errors ------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ class RouteHandler(RequestHandler):
 
     async def prepare(self) -> None:
         if self.request.method in self._route.methods:
-            self.begin(self._context)
+            self._begin(self._context)
         else:
             self.set_status(405)
             self.set_header("Allow", ", ".join(self._route.methods))
@@ -153,7 +153,7 @@ class RouteHandler(RequestHandler):
     async def _serve(self, *args: str, **kwargs: str) -> None:
         await self._run(self.req, self.res)
         self.write_answer()
-        await self.peer.check_cookie()
+        await self._peer.check_cookie()
 
     get = head = post = put = patch = delete = _serve
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY = 60.0
 TICK = 1.0
+_PATIENCE = 5.0  # seconds for a timer that will not be broken off
 
 
 class Timers:
@@ -50,12 +50,12 @@ class Timers:
         self._tasks.append(asyncio.get_running_loop().create_task(run()))
 
     async def stop(self) -> None:
-        """Stop, and wait until all have."""
+        """Stop, and wait until all have; not for ever, for a store is anybody's."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if tasks:
+            await asyncio.wait(tasks, timeout=_PATIENCE)
         if self._watcher:
             await self._watcher.stop()
 

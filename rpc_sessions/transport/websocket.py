@@ -17,6 +17,7 @@ from rpc_sessions.transport.context import Context
 GOING_AWAY = 1001
 SLOW_CONSUMER = 4008
 IDLE = 4408
+_LARGE = 16 * 1024  # bytes of a text that is worth a write of its own
 
 
 class Socket(Protocol):
@@ -87,7 +88,10 @@ class Connection(Peer):
         if self.gone:
             return
         self._unsent.append(text)
-        if len(self._unsent) == 1 and not self._reading:
+        if self._reading:
+            if len(text) > _LARGE:  # a read may hold hundreds of calls: their answers must not pile up
+                self.flush()
+        elif len(self._unsent) == 1:
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:

@@ -18,7 +18,7 @@ ANSWERS = """
 
         async def early(value):
             res(value)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             ss.api.ended.set()
 
         async def early_error():
@@ -51,7 +51,7 @@ async def test_an_early_answer_arrives_before_the_action_ends(make_server: MakeS
     async with serving(ss) as site, connect(site) as socket:
         assert await socket.result("app.early", "soon") == "soon"
         assert not ss.api.ended.is_set()
-        await asyncio.wait_for(ss.api.ended.wait(), 1)
+        await asyncio.wait_for(ss.api.ended.wait(), 15)
         reply = await socket.call("app.early_error")
         assert reply["error"] == {"code": -1, "message": "no", "data": {"why": "early"}}
 

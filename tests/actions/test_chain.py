@@ -52,6 +52,9 @@ LAYERS = """
                 next()
             if how == "leaves next in the background":
                 ss.api.tasks.append(asyncio.ensure_future(next()))
+            if how == "raises and leaves next in the background":
+                ss.api.tasks.append(asyncio.ensure_future(next()))
+                raise RuntimeError(how)
             if how == "raises before next":
                 raise RuntimeError(how)
         return layer
@@ -140,6 +143,7 @@ BROKEN = {
     "awaits next twice": ("ChainError: middleware breaks.layer awaited next.. twice", True),
     "does not await next": ("ChainError: middleware breaks.layer did not await next", False),
     "leaves next in the background": ("ChainError: middleware breaks.layer did not await next", False),
+    "raises and leaves next in the background": ("RuntimeError: raises and leaves next", False),
     "forgets everything": ("ChainError: middleware breaks.layer neither answered nor called next", False),
 }
 

@@ -56,6 +56,7 @@ PARAMS = """
         async def item(item: Item): return [type(item).__name__, item.name, item.count]
         async def order(order: Order): return [type(order).__name__, order.items[0].count, order.note]
         async def size(size: Size): return size
+        async def noted(value: Annotated[int, {"unit": "m"}]): return value  # of no meaning here, and unhashable
         async def few(values: Annotated[list[int], msgspec.Meta(max_length=2)]): return values
         async def numbers(*values: int): return values
         async def settings(**values: int): return values
@@ -106,6 +107,7 @@ BOUND: list[tuple[str, Any, Any]] = [
     ("order", [{"items": [{"name": "tea"}]}], ["Order", 1, None]),
     ("size", [{"width": 1}], {"width": 1}),
     ("few", [[1, 2]], [1, 2]),
+    ("noted", [1], 1),
     ("numbers", [1, 2], [1, 2]),
     ("numbers", [], []),
     ("settings", {"a": 1}, {"a": 1}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rpc_sessions.session.stores import redis_client, sql
+from tests.conftest import allow_unclosed
 from tests.faults.disk import disk
 from tests.faults.remote import REMOTE, Remote
 from tests.faults.remote import remote as make_remote
@@ -15,12 +16,14 @@ __all__ = ["disk", "mariadb", "own", "postgresql", "redis_server"]  # fixtures
 
 @pytest.fixture(params=REMOTE)
 def remote(request: pytest.FixtureRequest, own: str, monkeypatch: pytest.MonkeyPatch) -> Remote:
-    """A store behind a proxy. It waits for an answer a second, not 5."""
+    """A store behind a proxy. It waits for an answer 3 seconds, not 5."""
     for module in (sql, redis_client):
-        monkeypatch.setattr(module, "_PATIENCE", 1.0)
+        monkeypatch.setattr(module, "_PATIENCE", 3.0)
     name = request.param
     if name in ("mongodb", "motor"):
         own = request.getfixturevalue("mongo_database")
-        return make_remote(name, request.getfixturevalue("mongo_uri"), own)
+        remote = make_remote(name, request.getfixturevalue("mongo_uri"), own)
+        allow_unclosed(request.config, remote.proxy.port)
+        return remote
     server = request.getfixturevalue("redis_server" if name.startswith("redis") else name)
     return make_remote(name, server.url, own)

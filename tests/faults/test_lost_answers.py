@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from rpc_sessions import Session, Store, StoreUnavailable
+from rpc_sessions.session.reserved import MOVED
 from rpc_sessions.session.stores.base import Record
-from rpc_sessions.session.values import MOVED
 from rpc_sessions.testing import a_key, a_record
 from tests.apps import MakeServer, serving
 from tests.faults.remote import REMOTE, RETRYING, Remote

@@ -142,3 +142,21 @@ async def test_an_error_behind_finish_does_not_take_the_reply_back(make_server: 
         assert (response.code, response.body) == (200, b"done")
         assert await over_http(browser, dict) == {"a": 1}
     logs.take("boom")
+
+
+@pytest.mark.gen_test
+async def test_a_handler_may_have_methods_and_attributes_of_its_own(make_server: MakeServer) -> None:
+    class Tour(RequestHandler):
+        use = ["session"]
+        peer = "a guide"
+
+        def begin(self) -> str:
+            return f"with {self.peer}"
+
+        async def get(self) -> None:
+            self.write(self.begin())
+
+    ss = make_server({})
+    ss.http.mount("/tour", Tour)
+    async with serving(ss) as site:
+        assert (await Browser(site).get("/tour")).body == b"with a guide"

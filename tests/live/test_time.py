@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -27,7 +28,7 @@ async def test_a_session_that_expires_closes_its_sockets(make_server: MakeServer
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with browser.socket() as socket:
-            assert await socket.closed(4) == (4401, "session ended")
+            assert await socket.closed() == (4401, "session ended")
 
 
 @pytest.mark.gen_test
@@ -40,7 +41,7 @@ async def test_a_session_whose_own_max_age_is_short_closes_its_sockets(make_serv
         browser = Browser(site)
         await over_http(browser, short)
         async with browser.socket() as socket:
-            assert await socket.closed(4) == (4401, "session ended")
+            assert await socket.closed() == (4401, "session ended")
 
 
 @pytest.mark.gen_test
@@ -55,11 +56,12 @@ async def test_calls_keep_a_session_alive_even_if_they_do_not_use_it(make_server
         async with browser.socket() as socket:
             await over_socket(socket, ss, put(a=1))
             store.forget()
+            start = time.monotonic()
             for _ in range(12):
                 await asyncio.sleep(0.3)
                 assert await socket.result("plain.hello") == "hello"
             assert await over_socket(socket, ss, look) == (None, {"a": 1})
-            assert 1 <= store.count["touch"] <= 5, "touches are throttled"
+            assert 1 <= store.count["touch"] <= time.monotonic() - start + 2, "touches are throttled"
 
 
 @pytest.mark.gen_test
@@ -70,17 +72,17 @@ async def test_heartbeats_do_not_keep_a_session_alive(make_server: MakeServer) -
         browser = Browser(site)
         async with browser.socket() as socket:
             await over_socket(socket, ss, put(a=1))
-            assert await socket.closed(4) == (4401, "session ended")
+            assert await socket.closed() == (4401, "session ended")
 
 
 @pytest.mark.gen_test
 async def test_a_session_used_elsewhere_does_not_expire_here(make_server: MakeServer) -> None:
     """Its expiry was pushed out in the store, and this server has not heard of that."""
-    async with serving(session_server(make_server, max_age=1.5)) as site:
+    async with serving(session_server(make_server, max_age=3)) as site:
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with browser.socket() as socket:
-            for _ in range(6):
+            for _ in range(9):
                 await asyncio.sleep(0.5)
                 await over_http(browser, look)
             assert await over_socket(socket, site.ss, look) == (None, {"a": 1})
@@ -97,4 +99,4 @@ async def test_a_store_that_is_away_closes_nobody(make_server: MakeServer) -> No
             with pytest.raises(TimeoutError):
                 await socket.receive(3)
             store.down = False
-            assert await socket.closed(4) == (4401, "session ended"), "it has expired meanwhile"
+            assert await socket.closed() == (4401, "session ended"), "it has expired meanwhile"

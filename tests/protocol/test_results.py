@@ -30,6 +30,10 @@ RESULTS = """
     class Degrees(float): pass
     Pair = namedtuple("Pair", "a b")
 
+    class Nowhere(datetime.tzinfo):
+        def utcoffset(self, when):
+            raise LookupError("no such place")
+
     cycle = []
     cycle.append(cycle)
     big_cycle = [2**70]
@@ -79,6 +83,7 @@ RESULTS = """
         "NaN beside a big integer": [2**70, float("nan")],
         "NaN of a class of its own": Degrees("nan"),
         "complex": 1j,
+        "what raises while it is written": datetime.datetime(2026, 1, 2, tzinfo=Nowhere()),
         "cycle": cycle,
         "cycle with a big integer": big_cycle,
         "5000 levels": deep,

@@ -10,6 +10,7 @@ import pytest
 from rpc_sessions import RPCError, Session
 from tests.rotation.conftest import NOBODY, Visiting, log_in
 from tests.session.steps import Registered, look, over_http, over_socket, put
+from tests.waiting import until
 from tests.wire import request
 
 
@@ -56,7 +57,7 @@ async def test_it_is_closed_when_its_time_is_over(visiting: Visiting, monkeypatc
 @pytest.mark.gen_test
 async def test_the_socket_is_lost_before_its_ticket_came(visiting: Visiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log-in's reply is lost, too: the page says so, and its user logs in again."""
-    monkeypatch.setattr("rpc_sessions.session.moved.GRACE", 1)
+    monkeypatch.setattr("rpc_sessions.session.moved.GRACE", 4)
     async with visiting() as visit:
         done = asyncio.Event()
 
@@ -64,17 +65,17 @@ async def test_the_socket_is_lost_before_its_ticket_came(visiting: Visiting, mon
             await session.set_user_id("ada")
             done.set()
 
-        visit.store.slow = {"insert": 0.05}
+        visit.store.slow = {"insert": 0.5}
         step = Registered(visit.site.ss, then_lost)
         await visit.socket.send(request("s.do", [step.name]))
-        await asyncio.sleep(0.02)
+        await until(lambda: visit.store.calls and visit.store.calls[-1] == "insert")
         visit.socket.connection.transport.abort()
         with pytest.raises(TimeoutError):  # the call ends with its connection, the log-in does not
-            await asyncio.wait_for(done.wait(), 0.2)
+            await asyncio.wait_for(done.wait(), 1)
         visit.store.slow = {}
         async with visit.browser.socket() as again:
             assert await over_socket(again, visit.site.ss, look) == visit.before
-            assert (await again.closed(3))[0] == 4401
+            assert (await again.closed(10))[0] == 4401
         async with visit.browser.socket() as again:
             await over_socket(again, visit.site.ss, log_in)
             await visit.browser.take_ticket(again)

@@ -30,7 +30,7 @@ class Line:
         registered = Registered(self.browser.site.ss, step)
         waiting = self._waiting[registered.name] = asyncio.get_running_loop().create_future()
         await self.socket.send(request(f"{module}.do", [registered.name], registered.name))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             reply = await waiting
         error = reply.get("error")
         return registered.result(RPCError(error["code"], error["message"]) if error else None)

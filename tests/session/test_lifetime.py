@@ -24,8 +24,8 @@ async def test_the_properties_say_how_long(way: Way, make_server: MakeServer) ->
     def check(session: Session) -> None:
         now = datetime.now(UTC)
         assert session.max_age == timedelta(days=30)
-        assert abs(session.created - now) < SECOND
-        assert abs(session.expires - now - session.max_age) < SECOND
+        assert abs(session.created - now) < 15 * SECOND
+        assert abs(session.expires - now - session.max_age) < 15 * SECOND
 
     async with serving(session_server(make_server)) as site, way(site) as do:
         await do(check)
@@ -112,12 +112,12 @@ async def test_an_idle_session_ends_and_a_used_one_does_not(make_server: MakeSer
     async def scenario(way: Way, do: Do) -> None:
         await do(put(a=1))
         for _ in range(3):
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1)
             assert await do(dict) == {"a": 1}
-        await asyncio.sleep(1.05)
+        await asyncio.sleep(2.1)
         await ended(way, do)
 
-    await in_all_ways(session_server(make_server, max_age=1), scenario)
+    await in_all_ways(session_server(make_server, max_age=2), scenario)
 
 
 @pytest.mark.gen_test
@@ -126,13 +126,13 @@ async def test_a_short_max_age_of_its_own_is_pushed_out_too(make_server: MakeSer
 
     async def short(session: Session) -> None:
         session["a"] = 1
-        session.max_age = 1
+        session.max_age = 2
         await session.save()
 
     async def scenario(way: Way, do: Do) -> None:
         await do(short)
         for _ in range(3):
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1)
             assert await do(dict) == {"a": 1}
 
     await in_all_ways(session_server(make_server), scenario)
@@ -144,19 +144,19 @@ async def test_absolute_max_age_ends_a_session_however_much_it_is_used(make_serv
         begun = session.created
         await session.regenerate()
         assert session.created == begun, "a rotation made the session young again"
-        assert session.expires <= begun + SECOND
+        assert session.expires <= begun + 3 * SECOND
 
     async def scenario(way: Way, do: Do) -> None:
         await do(put(a=1))
         await do(rotate)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.5)
         await do(put(b=1))
         await do(lambda session: session.touch())
         assert await do(dict) == {"a": 1, "b": 1}
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.6)
         await ended(way, do)
 
-    await in_all_ways(session_server(make_server, absolute_max_age=1), scenario)
+    await in_all_ways(session_server(make_server, absolute_max_age=3), scenario)
 
 
 @pytest.mark.gen_test

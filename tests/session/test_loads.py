@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -37,7 +38,7 @@ async def test_calls_that_come_together_share_one_load(make_server: MakeServer) 
         await over_http(browser, put(a=1))
         async with line(browser) as one:
             store.forget()
-            store.late = {"load": 0.2}  # time for all of them to come in
+            store.late = {"load": 1.0}  # time for all of them to come in
             assert await asyncio.gather(*(one.do(look) for _ in range(20))) == [(None, {"a": 1})] * 20
             assert 1 <= store.count["load"] <= 2
 
@@ -50,7 +51,7 @@ async def test_calls_that_come_during_a_load_share_the_next(make_server: MakeSer
         await over_http(browser, put(a=1))
         async with line(browser) as one:
             store.forget()
-            store.late = {"load": 0.1}
+            store.late = {"load": 1.0}
             calls = []
             for _ in range(10):
                 calls.append(asyncio.create_task(one.do(look)))
@@ -84,7 +85,7 @@ async def test_a_call_that_is_cancelled_takes_the_load_from_nobody(make_server: 
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with line(browser) as one:
-            store.late = {"load": 0.2}
+            store.late = {"load": 1.0}
             first = asyncio.create_task(one.do(look))
             second = asyncio.create_task(one.do(look))
             await asyncio.sleep(0.05)
@@ -105,7 +106,7 @@ async def test_calls_that_are_cancelled_together_do_not_run(make_server: MakeSer
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with line(browser) as one:
-            store.slow = {"load": 0.5}
+            store.slow = {"load": 1.0}
             calls = [one.do(ran.append) for _ in range(5)]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert [getattr(outcome, "code", 0) for outcome in outcomes] == [-32002] * 5
@@ -131,7 +132,7 @@ async def test_a_load_that_fails_fails_for_all_and_the_next_is_asked_again(make_
 async def test_max_age_takes_a_copy_while_it_is_young_enough(make_server: MakeServer) -> None:
     store = shared_store()
     ss = session_server(make_server, store, poll_interval=60)
-    (ss.root / "rpc" / "copies.py").write_text(_dedented(COPIES.format(max_age=0.3)))
+    (ss.root / "rpc" / "copies.py").write_text(_dedented(COPIES.format(max_age=1.5)))
     async with serving(ss) as site:
         browser = Browser(site)
         await over_http(browser, put(a=1))
@@ -140,7 +141,7 @@ async def test_max_age_takes_a_copy_while_it_is_young_enough(make_server: MakeSe
             for _ in range(5):
                 assert await over_socket(socket, ss, look, "copies") == (None, {"a": 1})
             assert store.count["load"] == 0, "the handshake's own read is fresh enough"
-            await asyncio.sleep(0.35)
+            await asyncio.sleep(1.55)
             await over_socket(socket, ss, look, "copies")
             await over_socket(socket, ss, look, "copies")
             assert store.count["load"] == 1
@@ -192,11 +193,12 @@ async def test_unchanged_sessions_cost_no_write_but_the_throttled_touch(make_ser
         await over_http(browser, put(a=1))
         async with browser.socket() as socket:
             store.forget()
+            start = time.monotonic()
             for _ in range(14):
                 await over_socket(socket, site.ss, look)
                 await over_http(browser, look)
                 await asyncio.sleep(0.1)
-            assert store.writes.count("touch") in (2, 3)
+            assert 2 <= store.writes.count("touch") <= (time.monotonic() - start) / 0.5 + 1
             assert set(store.writes) == {"touch"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import allow_unclosed
 from tests.processes import Process, find_free_port
 
 
@@ -50,8 +51,9 @@ class MongoProcess:
 
 
 @pytest.fixture
-def mongo_process(tmp_path: Path) -> Iterator[MongoProcess]:
+def mongo_process(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[MongoProcess]:
     """Not started yet; ended with the test."""
     process = MongoProcess(tmp_path / "mongo")
+    allow_unclosed(pytestconfig, process.port)
     yield process
     process.crash()

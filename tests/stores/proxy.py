@@ -12,6 +12,7 @@ async with Proxy(server_port) as proxy:
 from __future__ import annotations
 
 import asyncio
+import socket
 from types import TracebackType
 from typing import Literal, Self
 
@@ -28,18 +29,22 @@ class Proxy:
         self._wanted: bytes | None = None
         self._held = ""
         self._released = asyncio.Event()
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._links: set[asyncio.Task[None]] = set()
 
     async def accept(self) -> None:
         """Listen, and take new connections."""
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
+        self._listening = socket.create_server(("127.0.0.1", self.port))
+        # Not asyncio.start_server: one that is closed while somebody connects leaves that connection open.
+        asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
 
     async def refuse(self) -> None:
         """Cut all connections, and take no new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+        await asyncio.sleep(0)  # a task that is cancelled before it begins closes nothing
         links = list(self._links)
         for link in links:
             link.cancel()
@@ -59,14 +64,30 @@ class Proxy:
         """The next request that holds these bytes: the server carries it out, and its connection is cut."""
         self._wanted = wanted
 
-    def _accepted(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        link = asyncio.create_task(self._link(client, to_client))
+    def _accept(self, listening: socket.socket) -> None:
+        client, _ = listening.accept()
+        client.setblocking(False)
+        link = asyncio.create_task(self._link(client))
         self._links.add(link)
         link.add_done_callback(self._links.discard)
 
-    async def _link(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def _link(self, sock: socket.socket) -> None:
         """One connection: it ends when either side hangs up, or when an answer is lost."""
-        server, to_server = await asyncio.open_connection(*self._target)
+        client, to_client = await asyncio.open_connection(sock=sock)
+        try:
+            server, to_server = await asyncio.open_connection(*self._target)
+            await self._pump(client, to_client, server, to_server)
+        finally:
+            to_client.transport.abort()
+            await asyncio.sleep(0)  # in which the loop closes them
+
+    async def _pump(
+        self,
+        client: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+        server: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+    ) -> None:
         losing = asyncio.Event()
         pumps = [
             asyncio.create_task(self._requests(client, to_server, losing)),
@@ -77,8 +98,7 @@ class Proxy:
         finally:
             for pump in pumps:
                 pump.cancel()
-            for writer in (to_client, to_server):
-                writer.transport.abort()
+            to_server.transport.abort()
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _requests(

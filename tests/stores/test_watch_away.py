@@ -23,6 +23,7 @@ from rpc_sessions.session.stores.mongodb import MongoStore
 from rpc_sessions.session.stores.redis import RedisStore
 from rpc_sessions.session.stores.sql import SQLStore
 from rpc_sessions.testing import Watcher, a_key, a_record
+from tests.conftest import allow_unclosed
 from tests.stores import servers
 from tests.stores.mongo_process import MongoProcess
 from tests.stores.servers import Server
@@ -68,9 +69,10 @@ class OwnMongo:
 
 
 @contextmanager
-def own_server(kind: str, folder: Path) -> Iterator[Away]:
+def own_server(kind: str, folder: Path, config: pytest.Config) -> Iterator[Away]:
     if kind == "mongodb":
         process = MongoProcess(folder / "mongo", replica_set=True)
+        allow_unclosed(config, process.port)
         process.start()
         yield OwnMongo(process)
         process.crash()
@@ -84,7 +86,7 @@ def own_server(kind: str, folder: Path) -> Iterator[Away]:
 
 @pytest.fixture(params=["postgresql", "redis", "mongodb"])
 def away(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Away]:
-    with own_server(request.param, tmp_path) as server:
+    with own_server(request.param, tmp_path, request.config) as server:
         yield server
 
 

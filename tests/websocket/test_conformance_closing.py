@@ -14,6 +14,7 @@ from rpc_sessions.transport import framed_socket
 from tests.apps import SECRET, MakeServer, serving
 from tests.frames import CLOSE, PING, PONG, TEXT, Frame, RawSocket, frame, handshake, raw_socket, upgrade
 from tests.logs import Logs
+from tests.waiting import until
 from tests.websocket.transports import EVERY_TRANSPORT
 from tests.wire import connect, request
 
@@ -58,13 +59,9 @@ async def waiting(ss: Server, raw: RawSocket) -> None:
 
 async def forgotten(ss: Server) -> None:
     """Until the server has no connection any more, and the call is cancelled."""
-    await asyncio.wait_for(ss.api.cancelled.wait(), 2)
+    await until(ss.api.cancelled.is_set)
     ss.api.cancelled.clear()
-    for _ in range(100):
-        if not ss.publish.all("news"):
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it is still there")
+    await until(lambda: not ss.publish.all("news"))
 
 
 # -- the client begins -----------------------------------------------------------------------------
@@ -204,7 +201,7 @@ async def test_4401_when_the_session_ends(ss: Server) -> None:
         raw.close(4401)
         assert await raw.read() is None
         writer.close()
-        await asyncio.wait_for(ss.api.cancelled.wait(), 1)
+        await asyncio.wait_for(ss.api.cancelled.wait(), 15)
 
 
 async def closed(raw: RawSocket) -> None:
@@ -262,12 +259,12 @@ async def test_nonsense_after_the_servers_close_is_answered_with_no_second_one(b
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framed_socket, "CLOSING", 0.2)
+    monkeypatch.setattr(framed_socket, "CLOSING", 1.0)
 
 
 async def reset(raw: RawSocket) -> None:
     """Until the server has dropped the connection, whatever the client sends."""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         try:
             while True:
                 raw.writer.write(b"x")
@@ -285,7 +282,7 @@ async def test_who_does_not_answer_a_close_is_dropped(ss: Server) -> None:
         start = time.monotonic()
         await closed(raw)
         assert await raw.read() is None
-        assert 0.15 < time.monotonic() - start < 1
+        assert 0.8 < time.monotonic() - start < 4  # it would be five
         await forgotten(ss)
 
 
@@ -299,7 +296,7 @@ async def test_who_goes_on_sending_after_it_broke_the_protocol_is_dropped(ss: Se
         answer = await raw.read()
         assert answer
         assert answer.close_code == 1002
-        await asyncio.wait_for(ss.api.cancelled.wait(), 0.1)  # its calls have ended at once
+        await asyncio.wait_for(ss.api.cancelled.wait(), 0.8)  # its calls have ended at once
         await reset(raw)
         await forgotten(ss)
 

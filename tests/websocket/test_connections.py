@@ -20,6 +20,7 @@ from rpc_sessions.transport.framed_socket import FramedSocket
 from rpc_sessions.transport.websocket import Connection
 from tests.apps import SECRET, MakeServer, Site, serving
 from tests.frames import CLOSE, TEXT, frame, handshake
+from tests.waiting import until
 from tests.wire import connect, request
 
 APP = """
@@ -56,6 +57,7 @@ async def come_and_go(ss: Server, site: Site) -> None:
     for number in range(0, ROUND, 10):
         await asyncio.gather(*(one(number + i) for i in range(10)))
     await session.destroy()
+    await until(lambda: not ss._connections and not list(ss.session.claims.all()))
     await asyncio.sleep(0.1)
 
 
@@ -98,9 +100,8 @@ async def test_a_connection_that_drops_in_its_handshake_leaves_nothing(make_serv
                 status, _, writer = await handshake(site, {"Sec-WebSocket-Version": "1"})
                 assert status == 426
                 writer.close()
-        await asyncio.sleep(0.1)
-        assert list(ss.session.claims.all()) == []
-        assert ss.publish.all("news") == 0
+        await until(lambda: not list(ss.session.claims.all()))
+        await until(lambda: ss.publish.all("news") == 0)
 
 
 HALF = (
@@ -141,6 +142,7 @@ async def test_a_connection_that_is_gone_needs_no_garbage_collection(make_server
         async with serving(ss) as site:
             for number in range(3 * len(ENDS)):
                 await ends(site, number)
+            await until(lambda: not ss._connections)
             await asyncio.sleep(0.1)
             left = [thing for thing in gc.get_objects() if issubclass(type(thing), Connection | FramedSocket)]
             assert left == []
@@ -157,6 +159,7 @@ async def test_a_thousand_connections_leave_nothing(make_server: MakeServer) -> 
         for _ in range(4):
             for number in range(0, 250, 10):
                 await asyncio.gather(*(ends(site, number + i) for i in range(10)))
+            await until(lambda: not ss._connections)
             await asyncio.sleep(0.1)
             counts.append([len(asyncio.all_tasks()), len(os.listdir("/dev/fd")), ss.publish.all("news"), *alive()])
             if tracemalloc.is_tracing():

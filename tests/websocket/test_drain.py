@@ -15,6 +15,7 @@ from tests.apps import MakeServer, Site, serving, write_app
 from tests.conftest import StartProcess
 from tests.frames import TEXT, raw_socket
 from tests.logs import Logs
+from tests.waiting import until
 from tests.websocket.test_hang_up import in_flight
 from tests.wire import connect, post_call, request
 
@@ -44,12 +45,12 @@ SLOW = """
 async def test_calls_under_way_finish_and_new_ones_are_refused(make_server: MakeServer) -> None:
     ss = make_server({"rpc/app.py": SLOW}, metrics=True)
     async with serving(ss) as site, connect(site) as busy, connect(site) as idle:
-        slow = await busy.begin("app.wait", 0.3)
-        posted = asyncio.ensure_future(post_call(site, "app.wait", 0.3))
+        slow = await busy.begin("app.wait", 1.0)
+        posted = asyncio.ensure_future(post_call(site, "app.wait", 1.0))
         while await in_flight(site) < 2:  # noqa: ASYNC110 (the server is asked)
             await asyncio.sleep(0.01)
         start = time.monotonic()
-        stopping = asyncio.ensure_future(ss.stop(drain=5))
+        stopping = asyncio.ensure_future(ss.stop(drain=60))
         assert await idle.closed() == (1001, "going away")
         refused = await busy.begin("app.echo", 1)
         reply = await busy.reply()
@@ -62,7 +63,7 @@ async def test_calls_under_way_finish_and_new_ones_are_refused(make_server: Make
         assert await busy.closed() == (1001, "going away")
         assert (await posted)["result"] == "done"
         await stopping
-        assert 0.2 < time.monotonic() - start < 2
+        assert time.monotonic() - start > 0.5
         assert ss.api.ended == []
 
 
@@ -74,7 +75,7 @@ async def test_what_is_not_done_in_time_is_cancelled(make_server: MakeServer, lo
         deaf.send(TEXT, request("app.wait", [10]).encode())
         posted = asyncio.ensure_future(post_call(site, "app.wait", 10))
         inside = asyncio.ensure_future(ss.rpc("app.wait", 10))
-        await asyncio.sleep(0.05)
+        await until(lambda: ss._ready().dispatcher.running == 4)
         start = time.monotonic()
         await ss.stop(drain=0.1)
         assert time.monotonic() - start < 4  # the deaf one is not waited for long
@@ -88,7 +89,7 @@ async def test_what_is_not_done_in_time_is_cancelled(make_server: MakeServer, lo
         last = await deaf.read()
         assert last
         assert last.close_code == 1001
-        assert await deaf.read(1) is None  # dropped, without the five seconds it has otherwise
+        assert await deaf.read(4) is None  # dropped, without the five seconds it has otherwise
     logs.take("4 calls were still running after 0.1 s: cancelled")
 
 
@@ -97,11 +98,11 @@ async def test_readyz_says_that_the_server_drains(make_server: MakeServer, logs:
     ss = make_server({"rpc/app.py": SLOW})
     async with serving(ss) as site:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-        posted = asyncio.ensure_future(post_call(site, "app.wait", 0.3))
-        await asyncio.sleep(0.05)
+        posted = asyncio.ensure_future(post_call(site, "app.wait", 1.0))
+        await until(lambda: ss._ready().dispatcher.running)
         assert await readyz(reader, writer) == (200, "ok")
-        stopping = asyncio.ensure_future(ss.stop(drain=5))
-        await asyncio.sleep(0.05)
+        stopping = asyncio.ensure_future(ss.stop(drain=15))
+        await until(lambda: ss._ready().dispatcher.draining)
         assert await readyz(reader, writer) == (503, "draining")
         writer.close()
         assert (await posted)["result"] == "done"
@@ -152,6 +153,6 @@ async def test_a_signal_drains_a_real_server(
             reply = await socket.reply()
             assert (reply["id"], reply["result"]) == (slow, "done")
         assert await socket.closed() == (1001, "going away")
-    assert process.wait(5) == 0
+    assert process.wait() == 0
     assert ("cancelled" in process.output) == (drain < span)
     assert "Traceback" not in process.output

@@ -12,6 +12,7 @@ from tests.apps import SECRET, MakeServer, serving
 from tests.frames import handshake
 from tests.logs import Logs
 from tests.stores.doubles import WatchedStore
+from tests.waiting import until
 from tests.wire import connect
 
 APP = """
@@ -62,14 +63,14 @@ async def test_a_session_that_ends_during_the_handshake_closes_the_socket(make_s
     ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
-        store.late["load"] = 0.3  # the handshake has read the record, and does not know yet
+        store.late["load"] = 1.0  # the handshake has read the record, and does not know yet
 
         async def come() -> tuple[int | None, str]:
             async with connect(site, headers=headers) as socket:
                 return await socket.closed()
 
         visitor = asyncio.ensure_future(come())
-        await asyncio.sleep(0.1)
+        await until(lambda: "load" in store.calls)
         store.late.clear()
         assert await ss.rpc("app.end", session=id) is True
         assert ss.publish.user("ada", "secret") == 0
@@ -81,11 +82,11 @@ async def test_a_client_that_leaves_during_the_handshake_leaves_nothing(make_ser
     ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
-        store.late["load"] = 0.2
+        store.late["load"] = 0.5
         visitor = asyncio.ensure_future(connect(site, headers=headers).__aenter__())
-        await asyncio.sleep(0.1)
+        await until(lambda: "load" in store.calls)
         visitor.cancel()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
         assert ss.publish.session(id, "news") == 0
 
 

@@ -29,7 +29,7 @@ async def in_flight(site: Site) -> int:
 
 
 async def none_in_flight(site: Site) -> bool:
-    for _ in range(50):
+    for _ in range(500):
         if not await in_flight(site):
             return True
         await asyncio.sleep(0.02)

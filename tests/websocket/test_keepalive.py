@@ -18,16 +18,16 @@ async def test_a_silent_client_is_pinged_and_closed(make_server: MakeServer) -> 
     async with serving(ss) as site, raw_socket(site) as raw:
         start = time.monotonic()
         assert await raw.read() == (PING, b"")
-        assert 0.19 < time.monotonic() - start < 1
+        assert time.monotonic() - start > 0.19
         last = await raw.read()
         assert last
         assert last.close_code == 4408
-        assert 0.29 < time.monotonic() - start < 2
+        assert time.monotonic() - start > 0.29
 
 
 @pytest.mark.gen_test
 async def test_a_client_that_falls_silent_after_many_pongs_is_closed_too(make_server: MakeServer) -> None:
-    ss = make_server({"rpc/app.py": ECHO}, ping_interval=0.1, ping_timeout=0.1)
+    ss = make_server({"rpc/app.py": ECHO}, ping_interval=0.1, ping_timeout=1)
     async with serving(ss) as site, raw_socket(site) as raw:
         for _ in range(5):
             assert await raw.read() == (PING, b"")
@@ -40,9 +40,9 @@ async def test_a_client_that_falls_silent_after_many_pongs_is_closed_too(make_se
 
 @pytest.mark.gen_test
 async def test_a_client_that_answers_pings_stays(make_server: MakeServer) -> None:
-    ss = make_server({"rpc/app.py": ECHO}, ping_interval=0.05, ping_timeout=0.05)
+    ss = make_server({"rpc/app.py": ECHO}, ping_interval=0.2, ping_timeout=0.8)
     async with serving(ss) as site, connect(site, ping_interval=None) as socket:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.5)
         assert await socket.result("app.echo", 1) == 1
 
 
@@ -89,5 +89,5 @@ async def test_a_client_that_neither_pongs_nor_closes_is_forgotten(make_server: 
     ss = make_server({"rpc/app.py": waits}, ping_interval=0.1, ping_timeout=0.1)
     async with serving(ss) as site, raw_socket(site) as raw:
         raw.send(TEXT, request("app.wait").encode())
-        await asyncio.wait_for(ss.api.cancelled.wait(), 1)
+        await asyncio.wait_for(ss.api.cancelled.wait(), 15)
         assert ss.publish.all("news") == 0

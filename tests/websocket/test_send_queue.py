@@ -110,6 +110,22 @@ async def test_replies_fill_the_queue_as_well(make_server: MakeServer, logs: Log
 
 
 @pytest.mark.gen_test
+async def test_calls_of_one_read_do_not_pile_their_replies_up(make_server: MakeServer, logs: Logs) -> None:
+    """A few kilobytes ask for 30 MB: the connection is closed before they are all made."""
+    ss = make_server({"rpc/app.py": BIG}, send_queue=128 * 1024)
+    async with serving(ss) as site, raw_socket(site) as raw:
+        started = ss._ready().dispatcher.started
+        for _ in range(240):
+            raw.send(TEXT, b'{"jsonrpc":"2.0","method":"app.text","params":[120000],"id":1}')
+        while (last := await raw.read()) and last.opcode != CLOSE:
+            pass
+        assert last
+        assert last.close_code == 4008
+        assert ss._ready().dispatcher.started - started < 120
+        logs.take("closed a slow consumer")
+
+
+@pytest.mark.gen_test
 async def test_a_reader_gets_all_of_a_burst_as_large_as_the_queue(make_server: MakeServer) -> None:
     """Many replies of one moment are no slow consumer, as long as the system takes them."""
     ss = make_server({"rpc/app.py": BIG}, send_queue=1024 * 1024)

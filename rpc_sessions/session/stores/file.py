@@ -49,6 +49,7 @@ class FileStore:
 
     def __init__(self, path: str | Path, *, layout: str = "native", ttl: Seconds | None = None) -> None:
         self._folder = Folder(path)
+        self.place = self._folder.path
         self.plain_ids = is_express(layout, ttl=ttl)
         self._layout: Layout = ExpressLayout(checked_ttl(ttl, TTL)) if self.plain_ids else NativeLayout()
 
@@ -75,6 +76,11 @@ class FileStore:
 
     async def close(self) -> None:
         """Nothing is kept open."""
+
+    def check(self) -> None:
+        """StoreUnavailable, whose cause names the folder and the reason, if it can be neither written nor made."""
+        with self._failures():
+            self._folder.check()
 
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         """Reads every file of the folder. StoreUnavailable if one is of a newer format."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 _PATIENCE = 5.0  # seconds to wait for a lock: its holder may be stopped, and a call has a deadline
 
@@ -37,6 +38,16 @@ class Folder:
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
+
+    def check(self) -> None:
+        """OSError, which names the folder, if it can be neither written nor made. Nothing stays of the try."""
+        self.exists()
+        try:
+            there = next(path for path in (self.path, *self.path.parents) if path.exists())
+            with TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

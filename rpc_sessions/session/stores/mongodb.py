@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.express import checked_ttl, is_express
+from rpc_sessions.session.stores.mongodb_calls import FAREWELL, Calls, to_the_end
 from rpc_sessions.session.stores.mongodb_express import TTL, ExpressLayout
 from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live
 from rpc_sessions.session.stores.mongodb_watch import changed
@@ -47,6 +48,8 @@ class MongoStore:
     (False: the session is embedded as a document) and ttl (seconds, or a timedelta), as connect-mongo's of these names.
     """
 
+    sweeps_itself = True
+
     def __init__(
         self,
         uri: str | None = None,
@@ -74,23 +77,27 @@ class MongoStore:
         self._uri, self._database, self._name = uri, database, collection
         self._collection: Collection | None = None
         self._indexed = False
+        self.calls = Calls()
 
     @property
     def forks(self) -> bool:
         """Whether each process can make its own client."""
         return self._owned
 
+    @to_the_end
     async def load(self, key: str) -> Record | None:
         with _failures():
             document = await self._sessions().find_one({"_id": key})
             return self._layout.record(document) if document and is_live(document) else None
 
+    @to_the_end
     async def insert(self, key: str, record: Record) -> bool:
         from pymongo.errors import DuplicateKeyError
 
         fields = self._layout.fields(record)
         with _failures():
-            await self._ensure_indexes()
+            if not self._indexed:
+                await self._ensure_indexes()
             try:
                 await self._sessions().insert_one({"_id": key, **fields})
             except DuplicateKeyError:
@@ -101,21 +108,25 @@ class MongoStore:
                 return result.matched_count == 1
         return True
 
+    @to_the_end
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
         with _failures():
             return await self._layout.swap(self._sessions(), key, record, expected)
 
+    @to_the_end
     async def touch(self, key: str, expires: float) -> bool:
         wanted = {"_id": key, **self._layout.live()}
         with _failures():
             result = await self._sessions().update_one(wanted, {"$set": {"expires": date(expires)}})
         return result.matched_count == 1
 
+    @to_the_end
     async def delete(self, key: str) -> bool:
         with _failures():
             document = await self._sessions().find_one_and_delete({"_id": key}, {"expires": 1})
         return document is not None and is_live(document)
 
+    @to_the_end
     async def gc(self, now: float) -> int:
         """The TTL index does this by itself; here for a server whose sweep is switched off."""
         with _failures():
@@ -125,12 +136,17 @@ class MongoStore:
     async def close(self) -> None:
         if not self._owned:
             return
-        client, self._client, self._collection = self._client, None, None
-        if client is not None:
-            closed: Awaitable[None] | None = client.close()
-            if closed is not None:  # Motor's close is an ordinary function
-                await closed
+        import pymongo
 
+        if self._client is not None:
+            with pymongo.timeout(FAREWELL):
+                closed: Awaitable[None] | None = self._client.close()
+                if closed is not None:  # Motor's close is an ordinary function
+                    await closed
+            await self.calls.end()  # they must not find no client, and make one
+        self._client = self._collection = None
+
+    @to_the_end
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         with _failures():
             return await self._layout.find_by_user(self._sessions(), user_id)
@@ -145,7 +161,7 @@ class MongoStore:
         """A replica set can tell. It holds a connection; with Motor also a thread, of those of its executor."""
         with _failures():
             await self._ensure_indexes()  # and so the collection: not every server watches one that is not there
-            async with aclosing(changed(self._sessions())) as ids:
+            async with aclosing(changed(self._sessions(), self.calls)) as ids:
                 async for id in ids:
                     if id is None or (isinstance(id, str) and self._layout.is_key(id)):
                         yield id
@@ -164,11 +180,11 @@ class MongoStore:
             )
         return self._collection
 
+    @to_the_end
     async def _ensure_indexes(self) -> None:
-        if not self._indexed:
-            for field, options in self._layout.indexes.items():
-                await self._create_index(field, options)
-            self._indexed = True
+        for field, options in self._layout.indexes.items():
+            await self._create_index(field, options)
+        self._indexed = True
 
     async def _create_index(self, field: str, options: Fields) -> None:
         from pymongo.errors import OperationFailure

@@ -11,6 +11,8 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from rpc_sessions.session.stores.mongodb_calls import FAREWELL, Calls
+
 if TYPE_CHECKING:
     from pymongo.asynchronous.change_stream import AsyncChangeStream
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 _WAIT_MS = 500  # how long the server keeps a question where nothing has changed
 _PATIENCE = 5.0  # seconds for an answer, whatever the client's own timeouts are
-_FAREWELL = 1.0  # seconds for the server to hear that nobody listens; it would notice by itself, too
 # Only which document it is; the _id of a change is what the driver resumes at.
 _PIPELINE = [{"$project": {"documentKey": 1}}]
 # A server that is in no replica set; two ways of not knowing change streams; a user who may not open one.
@@ -29,29 +30,29 @@ _CANNOT = (40573, 40324, 115, 13)
 _log = logging.getLogger(__name__)
 
 
-async def changed(sessions: Collection) -> AsyncGenerator[object, None]:
+async def changed(sessions: Collection, calls: Calls) -> AsyncGenerator[object, None]:
     """The ``_id`` of each document that is inserted, changed or deleted; None and the end as ``Watches`` says.
 
-    PyMongoError while the server is away.
+    calls: what asks the server. PyMongoError while the server is away.
     """
-    while (stream := await _open(sessions)) is not None:
+    while (stream := await _open(sessions, calls)) is not None:
         try:
             yield None
             while stream.alive:
-                if change := await _ask(stream):
+                if change := await _ask(stream, calls):
                     yield change.get("documentKey", {}).get("_id")  # a collection that is dropped has none
         finally:
             await _close(stream)
 
 
-async def _open(sessions: Collection) -> Stream | None:
-    """The stream; None if there are none. It is not broken off: PyMongo would leave a half-made connection open."""
-    opening = asyncio.ensure_future(_open_now(sessions))
+async def _open(sessions: Collection, calls: Calls) -> Stream | None:
+    """The stream; None if there are none."""
+    opening = calls.start(_open_now(sessions))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        [opened] = await asyncio.gather(opening, return_exceptions=True)
-        if opened is not None and not isinstance(opened, BaseException):
+        await asyncio.wait((opening,), timeout=FAREWELL)
+        if opening.done() and not opening.exception() and (opened := opening.result()):
             await _close(opened)
         raise
 
@@ -72,23 +73,21 @@ async def _open_now(sessions: Collection) -> Stream | None:
         return None
 
 
-async def _ask(stream: Stream) -> Any:
-    """A change, or None if there was none for a while.
-
-    It is not broken off: Motor asks in a thread, which would go on, and use the stream while it is closed.
-    """
+async def _ask(stream: Stream, calls: Calls) -> Any:
+    """A change, or None if there was none for a while. The stream is not closed while the question is under way."""
     import pymongo
 
     with pymongo.timeout(_PATIENCE):
-        asking = asyncio.ensure_future(stream.try_next())
+        asking = calls.start(stream.try_next())
     try:
         return await asyncio.shield(asking)
-    finally:
-        await asyncio.gather(asking, return_exceptions=True)
+    except asyncio.CancelledError:
+        await asyncio.wait((asking,), timeout=FAREWELL)
+        raise
 
 
 async def _close(stream: Stream) -> None:
     import pymongo
 
-    with pymongo.timeout(_FAREWELL):
+    with pymongo.timeout(FAREWELL):
         await stream.close()

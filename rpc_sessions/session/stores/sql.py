@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
@@ -20,7 +21,7 @@ from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.damaged import checked, skipping_corrupt
 from rpc_sessions.session.stores.postgresql_listen import Listener, listening
 from rpc_sessions.session.stores.postgresql_notify import Notifier, channel
-from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect
+from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect, sqlite_file
 from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, make_table
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ class SQLStore:
             raise ConfigError(f"the sql store takes url= ({EXAMPLES}), or engine=")
         self._table = make_table(table)
         self._owned = url is not None or callable(engine)
+        self.place: Path | None = None
         self._make: Callable[[], object] = engine if callable(engine) else lambda: engine
         if url is not None:
             parsed = check_url(url)
+            self.place = sqlite_file(parsed)
             self._make = lambda: connect(parsed, _PATIENCE)
         elif not self._owned:
-            check_engine(engine)
+            self.place = sqlite_file(check_engine(engine).url)
         self._engine: AsyncEngine | None = None
         self._preparing = asyncio.Lock()
         self._prepared = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rpc_sessions.errors import ConfigError
@@ -35,6 +36,12 @@ def check_url(url: str) -> URL:
     if dialect.name == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ConfigError("SQLite in memory ends with its connection: name a file, or use the memory store")
     return parsed
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a SQLite database; None for any other database, and for a ``file:`` URI."""
+    name = url.database or ""
+    return Path(name) if url.get_backend_name() == "sqlite" and name and not name.startswith((":", "file:")) else None
 
 
 def connect(url: URL, patience: float) -> AsyncEngine:
