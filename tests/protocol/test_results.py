@@ -39,7 +39,7 @@ RESULTS = """
     big_cycle = [2**70]
     big_cycle.append(big_cycle)
     deep = []
-    for _ in range(5000):
+    for _ in range(100_000):
         deep = [deep]
 
     GOOD = {
@@ -86,7 +86,7 @@ RESULTS = """
         "what raises while it is written": datetime.datetime(2026, 1, 2, tzinfo=Nowhere()),
         "cycle": cycle,
         "cycle with a big integer": big_cycle,
-        "5000 levels": deep,
+        "100,000 levels": deep,
         "tuple keys": {(1, 2): 3},
         "lone surrogate": "\\ud800",
         "lone surrogate in a key": {"\\ud800": 1},
