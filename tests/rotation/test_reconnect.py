@@ -65,13 +65,13 @@ async def test_the_socket_is_lost_before_its_ticket_came(visiting: Visiting, mon
             await session.set_user_id("ada")
             done.set()
 
-        visit.store.slow = {"insert": 0.5}
+        visit.store.slow = {"insert": 0.2}  # one of the ticket, one of the new record: over well before we look again
         step = Registered(visit.site.ss, then_lost)
         await visit.socket.send(request("s.do", [step.name]))
         await until(lambda: visit.store.calls and visit.store.calls[-1] == "insert")
         visit.socket.connection.transport.abort()
         with pytest.raises(TimeoutError):  # the call ends with its connection, the log-in does not
-            await asyncio.wait_for(done.wait(), 1)
+            await asyncio.wait_for(done.wait(), 2)
         visit.store.slow = {}
         async with visit.browser.socket() as again:
             assert await over_socket(again, visit.site.ss, look) == visit.before

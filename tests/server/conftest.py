@@ -20,6 +20,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SECRET = "a secret of the tests"
+expect.set_options(timeout=15_000)  # a page looks again after 3 s, and other tests want the processor, too
 
 
 def serve(port: int, **env: str) -> Process:
