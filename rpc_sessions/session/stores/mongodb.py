@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.express import checked_ttl, is_express
+from rpc_sessions.session.stores.joined_reads import JoinedReads
 from rpc_sessions.session.stores.mongodb_calls import FAREWELL, Calls, to_the_end
 from rpc_sessions.session.stores.mongodb_express import TTL, ExpressLayout
 from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live
@@ -77,6 +78,7 @@ class MongoStore:
         self._uri, self._database, self._name = uri, database, collection
         self._collection: Collection | None = None
         self._indexed = False
+        self._reads: JoinedReads[Fields | None] = JoinedReads(self._find)
         self.calls = Calls()
 
     @property
@@ -84,11 +86,29 @@ class MongoStore:
         """Whether each process can make its own client."""
         return self._owned
 
-    @to_the_end
     async def load(self, key: str) -> Record | None:
         with _failures():
-            document = await self._sessions().find_one({"_id": key})
+            document = await self._reads.read(key)
             return self._layout.record(document) if document and is_live(document) else None
+
+    async def _find(self, keys: Sequence[str]) -> Sequence[Fields | Exception | None]:
+        from bson.errors import InvalidBSON
+
+        if len(keys) == 1:
+            return [await self._sessions().find_one({"_id": keys[0]})]
+        try:
+            found = await self._sessions().find({"_id": {"$in": keys}}).to_list(None)
+        except InvalidBSON:  # of one of them, which is no fault of the others
+            return [await self._find_alone(key) for key in keys]
+        by_key = {document["_id"]: document for document in found}
+        return [by_key.get(key) for key in keys]
+
+    async def _find_alone(self, key: str) -> Fields | Exception | None:
+        try:
+            found: Fields | None = await self._sessions().find_one({"_id": key})
+        except Exception as error:
+            return error
+        return found
 
     @to_the_end
     async def insert(self, key: str, record: Record) -> bool:
@@ -143,7 +163,8 @@ class MongoStore:
                 closed: Awaitable[None] | None = self._client.close()
                 if closed is not None:  # Motor's close is an ordinary function
                     await closed
-            await self.calls.end()  # they must not find no client, and make one
+            await self._reads.end(FAREWELL)  # they must not find no client, and make one
+            await self.calls.end()
         self._client = self._collection = None
 
     @to_the_end
