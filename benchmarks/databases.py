@@ -100,8 +100,9 @@ async def read_for(name: str, url: str, connections: int, seconds: float) -> flo
     return count / seconds
 
 
-if __name__ == "__main__":  # NAME URL CONNECTIONS SECONDS
-    rate = uvloop.run(read_for(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+if __name__ == "__main__":  # LOOP NAME URL CONNECTIONS SECONDS
+    run = uvloop.run if sys.argv[1] == "uvloop" else asyncio.run
+    rate = run(read_for(sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5])))
     print(rate)
     sys.stdout.flush()
     os._exit(0)  # the drivers' connections end with the process

@@ -20,7 +20,9 @@ from .report import machine, write
 from .servers import OURS, ROOT, Peer
 from .table import table_of
 
-HEAD = ["store", "driver's reads/s", "session calls/s", "ratio", "p50 ms", "p99 ms", "sessions written"]
+LOOPS = ["asyncio", "uvloop"]  # the driver's own use, and what this server runs on
+HEAD = ["store", *(f"driver's reads/s, {loop}" for loop in LOOPS), "session calls/s", *(f"/ {loop}" for loop in LOOPS)]
+HEAD += ["p50 ms", "p99 ms", "sessions written"]
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
@@ -46,20 +48,22 @@ def main(argv: Sequence[str]) -> None:
 def row(name: str, chosen: argparse.Namespace) -> list[str]:
     """Rounds that take turns, so that drift of the machine hits both sides."""
     database = DATABASES[name]
-    bare: list[float] = []
+    bare: dict[str, list[float]] = {loop: [] for loop in LOOPS}
     calls: list[Result] = []
     written = 0
     with started(database) as url:
         for turn in range(chosen.rounds):
-            bare.append(driver_alone(name, url, chosen))
+            for loop, rates in bare.items():
+                rates.append(driver_alone(loop, name, url, chosen))
             result, wrote = session_calls(name, url, chosen)
             calls.append(result)
             written += wrote
-            print(f"round {turn + 1} {name}: {bare[-1]:,.0f} {result.rate:,.0f}", file=sys.stderr, flush=True)
-    ratios = [ours.rate / theirs for ours, theirs in zip(calls, bare, strict=True)]
-    rates = [f"{median(bare):,.0f}", f"{median(call.rate for call in calls):,.0f}", f"{median(ratios):.2f}"]
+            print(f"round {turn + 1} {name}: {result.rate:,.0f} session calls/s", file=sys.stderr, flush=True)
+    ours = [call.rate for call in calls]
+    ratios = [median(one / other for one, other in zip(ours, rates, strict=True)) for rates in bare.values()]
+    speeds = [f"{median(rates):,.0f}" for rates in [*bare.values(), ours]]
     times = [f"{median(call.p50 for call in calls) * 1e3:.2f}", f"{median(call.p99 for call in calls) * 1e3:.2f}"]
-    return [database.title, *rates, *times, str(written)]
+    return [database.title, *speeds, *(f"{ratio:.2f}" for ratio in ratios), *times, str(written)]
 
 
 @contextmanager
@@ -78,9 +82,10 @@ def started(database: Database) -> Iterator[str]:
             process.wait(10)
 
 
-def driver_alone(name: str, url: str, chosen: argparse.Namespace) -> float:
+def driver_alone(loop: str, name: str, url: str, chosen: argparse.Namespace) -> float:
     """Reads a second, by the driver on the core of the server."""
-    command = [sys.executable, "-m", "benchmarks.databases", name, url, str(chosen.connections), str(chosen.seconds)]
+    arguments = [loop, name, url, str(chosen.connections), str(chosen.seconds)]
+    command = [sys.executable, "-m", "benchmarks.databases", *arguments]
     return float(subprocess.check_output(command, cwd=ROOT, preexec_fn=lambda: pin(SERVER_CORE)))
 
 
