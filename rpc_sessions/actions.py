@@ -156,7 +156,7 @@ def _named(path: Path, line: int, returned: object) -> list[tuple[str, Action]]:
         pairs = [(returned.__name__, returned)]
     else:
         try:
-            pairs = [(getattr(item, "__name__", None), item) for item in returned]  # type: ignore[attr-defined]
+            pairs = [(getattr(item, "__name__", None), item) for item in returned]  # type: ignore[attr-defined]  # or TypeError
         except TypeError:
             hint = "; it returned None: is `return` missing?" if returned is None else ""
             raise ConfigError(problem(path, line, f"actions must return functions, or a dict of them{hint}")) from None

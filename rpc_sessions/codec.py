@@ -16,7 +16,6 @@ from rpc_sessions.errors import ParseError
 from rpc_sessions.types import JSON
 
 MAX_DEPTH = 64
-SHALLOW = 2 * MAX_DEPTH  # bytes that cannot nest deeper
 
 _decode = msgspec.json.Decoder().decode
 
@@ -58,7 +57,7 @@ def _reason(error: Exception) -> str:
 
 def may_be_deep(text: str | bytes) -> bool:
     """Whether a text has brackets enough to nest too deeply. They are counted in C; a value is walked in Python."""
-    if len(text) <= SHALLOW:
+    if len(text) <= 2 * MAX_DEPTH:
         return False
     brackets = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
     return brackets > MAX_DEPTH

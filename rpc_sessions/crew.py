@@ -4,7 +4,8 @@ A task costs more than most calls, and most calls wait for nothing. So one task 
 running one while calls take their first steps, each in a context of its own. A call that suspends keeps it
 to its end, and the next call finds another. So ``asyncio.current_task()`` is one task from the beginning of a
 call to its end, as timeouts and task groups need it; what is kept by task belongs into a ContextVar.
-Measured with one call in flight on each of 32 connections: a third more calls a second.
+Measured with one call in flight on each of 32 connections: with accounting only for calls that wait, a call
+costs 13 % less CPU, the kernel's not counted.
 
 https://docs.python.org/3/library/asyncio-extending.html
 """

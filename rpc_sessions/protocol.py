@@ -51,7 +51,7 @@ _decode_call = msgspec.json.Decoder(Call).decode
 
 def parse(text: str | bytes, batch_limit: int) -> Call | Invalid | list[Call | Invalid]:
     """The call of a text, or the list of calls of a batch. ParseError if it is not JSON."""
-    if len(text) <= codec.SHALLOW or not codec.may_be_deep(text):
+    if not codec.may_be_deep(text):
         try:
             return _decode_call(text)  # a tenth of the time that a call takes is saved by not making a dict first
         except (msgspec.DecodeError, UnicodeError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.express.pair import Pair, Shared, Visitor
 from tests.session.steps import put
+from tests.waiting import until
 
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]
 
@@ -27,12 +27,6 @@ def tells(pair: Pair, shared: Shared) -> Open:
     return make
 
 
-async def until(done: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not done():  # noqa: ASYNC110 (what is waited for tells nobody)
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.parametrize("end", ["await done('destroy')", "await done('regenerate'); req.session.b = 2"])
 @pytest.mark.gen_test
 async def test_it_is_closed_when_express_ends_the_session(tells: Open, end: str) -> None:
@@ -46,11 +40,11 @@ async def test_its_user_and_channels_are_what_express_says(tells: Open) -> None:
     async with tells() as ada, ada.socket() as socket:
         publish = ada.site.ss.publish
         await ada.express("req.session.userId = 7; req.session.channels = ['news']")
-        await until(lambda: publish.user("7", "hello"))
+        await until(lambda: publish.user("7", "hello"), within=5)
         assert await socket.event() == ("hello", [])
         assert publish.channel("news", "headline") == 1
         await ada.express("delete req.session.userId; delete req.session.channels")
-        await until(lambda: not publish.user("7", "hello"))
+        await until(lambda: not publish.user("7", "hello"), within=5)
         assert publish.channel("news", "headline") == 0
 
 

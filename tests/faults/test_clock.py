@@ -179,5 +179,5 @@ async def test_it_stays_ahead(start: Start, tmp_path: Path) -> None:
     while "the clock jumped" not in server.process.output:  # noqa: ASYNC110 (it is in another process)
         await asyncio.sleep(0.1)
     assert stored() == 1
-    while stored():  # noqa: ASYNC110
+    while stored():  # noqa: ASYNC110 (as above)
         await asyncio.sleep(0.1)

@@ -70,7 +70,7 @@ def _sentinel(url: str) -> Client:
     parts = urlsplit(url)
     service, database = _service(parts)
     options = _options() | {"ssl": parts.scheme.startswith("rediss")}
-    sentinels: Any = Sentinel(_hosts(parts, 26379), sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+    sentinels: Any = Sentinel(_hosts(parts, 26379), sentinel_kwargs=options)  # type: ignore[no-untyped-call]  # it has no types
     options |= _login(parts) | {"db": database, "max_connections": 10 * _CONNECTIONS}
     client: Client = sentinels.master_for(service, **options)
     return client

@@ -28,7 +28,7 @@ class Connection:
         if (url is None) == (client is None):
             raise ConfigError('the redis store takes url="redis://...", or client=')
         with extra("redis"):
-            import redis.asyncio  # noqa: F401
+            import redis.asyncio  # noqa: F401 (to see that it is there)
         self._make: Callable[[], object] = client if callable(client) else lambda: client
         self.owned = url is not None or callable(client)
         if url is not None:
