@@ -11,6 +11,7 @@ from rpc_sessions.types import Seconds, seconds
 
 _COUNTS = {"message_limit", "body_limit", "batch_limit", "calls_in_flight", "send_queue"}
 _TIMES = {"call_deadline", "ping_interval", "ping_timeout", "drain"}
+_SWITCHES = {"debug", "metrics", "compression"}
 TRANSPORTS = ("auto", "fast", "tornado")
 
 
@@ -33,6 +34,8 @@ class Options:
     transport: of WebSockets. "auto": picows reads the frames of plain TCP connections where it is installed,
     Python those of all others, such as TLS. "fast": the same, but without picows the server does not start.
     "tornado": Python reads all, on Tornado's streams.
+    compression: of WebSockets, permessage-deflate with those clients that offer it (browsers do). Python reads their
+    frames, whatever the transport. Large texts then travel at a quarter of their size, and take time to pack.
     """
 
     origins: list[str] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Options:
     debug: bool = False
     metrics: bool = False
     transport: str = "auto"
+    compression: bool = False
 
     def __setattr__(self, name: str, value: object) -> None:
         known = [known.name for known in fields(self)]
@@ -65,7 +69,7 @@ def _checked(name: str, value: object) -> object:
         return _time(name, value)
     if name == "transport" and value not in TRANSPORTS:
         raise ValueError(f"transport is one of {', '.join(TRANSPORTS)}, not {value!r}")
-    if name in ("debug", "metrics") and not isinstance(value, bool):
+    if name in _SWITCHES and not isinstance(value, bool):
         raise TypeError(f"{name} is True or False, not {value!r}")
     if name in ("origins", "trusted_proxies"):
         return _strings(name, value)

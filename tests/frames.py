@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import struct
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 from tests.apps import Site
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+RSV1 = 4  # of the reserved bits, as ``frame`` takes them
+HEADERS: dict[str, str] = {}  # of every handshake, as a test's fixture wants it
 
 
 class Frame(NamedTuple):
@@ -33,6 +36,15 @@ class Frame(NamedTuple):
         return code
 
 
+class Packed(Frame):
+    """A frame with RSV1 set: a compressed message."""
+
+    @property
+    def json(self) -> Any:
+        assert self.opcode == TEXT, self
+        return json.loads(unpacked(self.data))
+
+
 class RawSocket:
     """Frames in and out, by hand."""
 
@@ -45,7 +57,7 @@ class RawSocket:
     def close(self, code: int, reason: bytes = b"") -> None:
         self.send(CLOSE, code.to_bytes(2, "big") + reason)
 
-    async def read(self, within: float = 15) -> Frame | None:
+    async def read(self, within: float = 30) -> Frame | None:
         """The next frame; None when the server has ended the connection."""
         try:
             async with asyncio.timeout(within):
@@ -54,7 +66,9 @@ class RawSocket:
                     (length,) = struct.unpack("!H", await self.reader.readexactly(2))
                 elif length == 127:
                     (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
-                return Frame(first & 0x0F, await self.reader.readexactly(length))
+                assert not first & 0x30, "a reserved bit that has no meaning"
+                kind = Packed if first & 0x40 else Frame
+                return kind(first & 0x0F, await self.reader.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
@@ -85,6 +99,17 @@ def frame(
     return header + mask + masked
 
 
+def packed(data: bytes, how: int = zlib.Z_SYNC_FLUSH) -> bytes:
+    """The payload of a compressed message, as RFC 7692, section 7.2.1, says. how: zlib flushes."""
+    stream = zlib.compressobj(wbits=-15)
+    return (stream.compress(data) + stream.flush(how)).removesuffix(b"\0\0\xff\xff")
+
+
+def unpacked(payload: bytes) -> bytes:
+    """What is in it, of a server that keeps no window from one message to the next."""
+    return zlib.decompressobj(wbits=-15).decompress(payload + b"\0\0\xff\xff")
+
+
 async def handshake(
     site: Site, headers: Mapping[str, str] | None = None, *, buffer: int = 2**16, then: bytes = b""
 ) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter]:
@@ -96,7 +121,7 @@ async def handshake(
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)  # and the system does not let it grow
     reader, writer = await asyncio.open_connection(sock=sock, limit=buffer)
     writer.write(upgrade({"Host": f"127.0.0.1:{site.port}", **(headers or {})}) + then)
-    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     return int(answer.split()[1]), reader, writer
 
 
@@ -108,6 +133,7 @@ def upgrade(headers: Mapping[str, str] | None = None) -> bytes:
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+        **HEADERS,
         **(headers or {}),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -115,9 +141,11 @@ def upgrade(headers: Mapping[str, str] | None = None) -> bytes:
 
 
 @asynccontextmanager
-async def raw_socket(site: Site, *, buffer: int = 2**16, then: bytes = b"") -> AsyncIterator[RawSocket]:
+async def raw_socket(
+    site: Site, headers: Mapping[str, str] | None = None, *, buffer: int = 2**16, then: bytes = b""
+) -> AsyncIterator[RawSocket]:
     """A WebSocket whose client does nothing by itself; dropped at the end."""
-    status, reader, writer = await handshake(site, buffer=buffer, then=then)
+    status, reader, writer = await handshake(site, headers, buffer=buffer, then=then)
     assert status == 101
     try:
         yield RawSocket(reader, writer)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from tornado.iostream import IOStream
+from collections.abc import Callable
+from functools import partial
+
+from tornado.iostream import IOStream, SSLIOStream
 
 from rpc_sessions.errors import ConfigError
+from rpc_sessions.transport.deflate_offer import Deflate
+from rpc_sessions.transport.deflate_socket import DeflateSocket
 from rpc_sessions.transport.tornado_socket import TornadoSocket
+from rpc_sessions.transport.websocket import Connection
 
 try:
     from rpc_sessions.transport.fast_socket import FastSocket
@@ -23,6 +29,10 @@ def check_transport(transport: str) -> None:
         )
 
 
-def socket_for(stream: IOStream, transport: str) -> type[FastSocket] | type[TornadoSocket]:
-    """The kind of socket for a stream. TLS stays with Tornado."""
-    return TornadoSocket if transport == "tornado" or MISSING or type(stream) is not IOStream else FastSocket
+def socket_for(
+    stream: IOStream, transport: str, deflate: Deflate | None
+) -> Callable[[Connection, int], FastSocket | TornadoSocket]:
+    """Makes the socket for a stream, of its connection and its limit. TLS and compression stay with Tornado."""
+    if deflate:
+        return partial(DeflateSocket, agreed=deflate)
+    return TornadoSocket if transport == "tornado" or MISSING or isinstance(stream, SSLIOStream) else FastSocket

@@ -8,6 +8,7 @@ from rpc_sessions.errors import StoreUnavailable
 from rpc_sessions.transport.choice import socket_for
 from rpc_sessions.transport.context import Context
 from rpc_sessions.transport.cors import check_origin, preflight
+from rpc_sessions.transport.deflate_offer import choose
 from rpc_sessions.transport.post import HTTPPeer, answer_post, too_large
 from rpc_sessions.transport.upgrade import accept, refuse
 from rpc_sessions.transport.websocket import Connection
@@ -50,12 +51,14 @@ class RPCHandler(tornado.web.RequestHandler):
 
     async def get(self) -> None:
         assert self.connection is not None
-        stream, options = accept(self), self.context.options
+        options = self.context.options
+        deflate = choose(self.request.headers.get("Sec-WebSocket-Extensions", "")) if options.compression else None
+        stream = accept(self, deflate)
         if stream.closed():
             self.connection.closed()
         else:
-            kind = socket_for(stream, options.transport)
-            await kind(self.connection, options.message_limit).open(stream)
+            make = socket_for(stream, options.transport, deflate)
+            await make(self.connection, options.message_limit).open(stream)
 
     # -- POST --------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 
 from rpc_sessions.request import log
 from rpc_sessions.transport.frames import (
+    BAD_DATA,
     CLOSE,
     CONTINUATION,
     INTERNAL_ERROR,
-    NOT_UTF8,
     PING,
     PONG,
     PROTOCOL_ERROR,
@@ -32,7 +32,7 @@ from rpc_sessions.transport.websocket import Connection
 CLOSING = 5.0  # seconds that a client may take for its part of the closing handshake
 REASONS = {
     PROTOCOL_ERROR: "protocol error",
-    NOT_UTF8: "not UTF-8",
+    BAD_DATA: "not UTF-8",
     TOO_BIG: "message too big",
     INTERNAL_ERROR: "internal error",
 }
@@ -84,14 +84,14 @@ class FramedSocket(ABC):
         try:
             if opcode == TEXT and last and not self._opcode and payload.isascii():  # nearly always
                 self.connection.received(payload)
-            elif opcode >= CLOSE:
+            elif opcode & CLOSE:  # the bit that all control frames have
                 self._control(opcode, payload)
             elif last and opcode and not self._opcode:
                 self._message(opcode, payload)
             else:
                 self._part(opcode, last, payload)
         except Broken as broken:
-            self.fail(broken.code)
+            self.fail(broken.code, broken.reason)
         except Exception:  # a fault of ours: the other connections go on
             log.exception("a WebSocket message failed")
             self.fail(INTERNAL_ERROR)
@@ -102,11 +102,11 @@ class FramedSocket(ABC):
             self._send_pongs()
         self.connection.flush()
 
-    def fail(self, code: int) -> None:
-        """What came breaks the protocol: say so, and hear no more."""
+    def fail(self, code: int, reason: str = "") -> None:
+        """What came breaks the protocol: say so, and hear no more. reason: in the place of the code's own."""
         if not self.deaf:
             self.deaf = True
-            self.connection.close(code, REASONS.get(code, ""))
+            self.connection.close(code, reason or REASONS.get(code, ""))
             self.end_sending()
 
     def lost(self) -> None:

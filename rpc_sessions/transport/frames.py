@@ -6,26 +6,27 @@ https://www.rfc-editor.org/rfc/rfc6455#section-5
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-_OPCODES = {CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG}
+OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 
-PROTOCOL_ERROR, NO_CODE, NOT_UTF8, TOO_BIG, INTERNAL_ERROR = 1002, 1005, 1007, 1009, 1011
+PROTOCOL_ERROR, NO_CODE, BAD_DATA, TOO_BIG, INTERNAL_ERROR = 1002, 1005, 1007, 1009, 1011
 # What a client may send; 3000 to 4999 beside these (section 7.4, and IANA's registry for 1012 to 1014).
 _CLOSE_CODES = {1000, 1001, 1002, 1003, *range(1007, 1015)}
 
 
 class Broken(Exception):
-    """What came breaks the protocol. code: to close the connection with."""
+    """What came breaks the protocol. code, reason: to close the connection with. No reason: the code's own."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
         self.code = code
+        self.reason = reason
 
 
 def write_frame(opcode: int, payload: bytes) -> bytes:
-    """A whole message, or a control frame, from the server."""
+    """A whole message, or a control frame, from the server. opcode: with the reserved bits that are to be set."""
     return _header(opcode, len(payload)) + payload
 
 
@@ -71,14 +72,18 @@ def check_utf8(text: bytes) -> None:
     try:
         text.decode()
     except UnicodeDecodeError:
-        raise Broken(NOT_UTF8) from None
+        raise Broken(BAD_DATA) from None
 
 
 class FrameReader:
-    """Frames out of a client's bytes, in pure Python. limit: the longest payload of one, in bytes."""
+    """Frames out of a client's bytes, in pure Python. limit: the longest payload of one, in bytes.
 
-    def __init__(self, limit: int) -> None:
+    opcodes: those that may come, each with the reserved bits that may be set beside it.
+    """
+
+    def __init__(self, limit: int, opcodes: Collection[int] = OPCODES) -> None:
         self._limit = limit
+        self._opcodes = opcodes
         self._unread = bytearray()
 
     def read(self, data: bytes) -> Iterator[tuple[int, bool, bytes]]:
@@ -89,25 +94,25 @@ class FrameReader:
         """
         self._unread += data
         while found := self._next():
-            opcode, start, size = found
+            first, start, size = found
             end = start + 4 + size
             if len(self._unread) < end:
                 break
-            first, payload = self._unread[0], _unmask(self._unread[start:end])
-            if first & 0x70:  # reserved bits, which no extension gives a meaning to
+            opcode, payload = first & 0x7F, _unmask(self._unread[start:end])
+            if opcode not in self._opcodes:  # a reserved bit that nobody has agreed on
                 raise Broken(PROTOCOL_ERROR)
             del self._unread[:end]
             yield opcode, first >= 0x80, payload
 
     def _next(self) -> tuple[int, int, int] | None:
-        """The opcode of the next frame, where its mask begins, and how long its payload is."""
+        """The first byte of the next frame, where its mask begins, and how long its payload is."""
         if len(self._unread) < 2:
             return None
         first, second = self._unread[0], self._unread[1]
         opcode, size = first & 0x0F, second & 0x7F
         control = opcode >= CLOSE
         # An unknown opcode, no mask, a control frame in parts or of more than 125 bytes.
-        if opcode not in _OPCODES or not second & 0x80 or (control and (size > 125 or first < 0x80)):
+        if opcode not in OPCODES or not second & 0x80 or (control and (size > 125 or first < 0x80)):
             raise Broken(PROTOCOL_ERROR)
         start = 2
         if size > 125:
@@ -117,7 +122,7 @@ class FrameReader:
             size = _long_size(self._unread[2:start])
         if size > self._limit and not control:
             raise Broken(TOO_BIG)
-        return opcode, start, size
+        return first, start, size
 
 
 def _long_size(field: bytearray) -> int:

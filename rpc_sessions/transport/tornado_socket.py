@@ -18,8 +18,9 @@ CHUNK = 64 * 1024
 
 
 class TornadoSocket(FramedSocket):
-    """A WebSocket on an IOStream."""
+    """A WebSocket on an IOStream. at_once: bytes to read before others get their turn."""
 
+    at_once = CHUNK
     _stream: IOStream
     _task: asyncio.Task[None]
 
@@ -49,7 +50,7 @@ class TornadoSocket(FramedSocket):
             self.lost()
 
     async def _some(self) -> bytes:
-        reading = asyncio.ensure_future(self._stream.read_bytes(CHUNK, partial=True))
+        reading = asyncio.ensure_future(self._stream.read_bytes(self.at_once, partial=True))
         try:
             if reading.done():
                 await asyncio.sleep(0)  # who sends without a pause does not keep the others waiting
@@ -64,7 +65,7 @@ class TornadoSocket(FramedSocket):
             for frame in self._reader.read(data):
                 self.frame(*frame)
         except Broken as broken:
-            self.fail(broken.code)
+            self.fail(broken.code, broken.reason)
 
     # -- what a FramedSocket needs -----------------------------------------------------------------
 

@@ -15,6 +15,8 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 
+from rpc_sessions.transport.deflate_offer import Deflate
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MUCH = 1024 * 1024  # more than Tornado reads ahead of a request
 
@@ -53,14 +55,16 @@ def _is_key(text: str) -> bool:
         return False
 
 
-def accept(handler: tornado.web.RequestHandler) -> IOStream:
-    """Answer 101, and take the stream from Tornado. No subprotocol and no extension is ever agreed to."""
+def accept(handler: tornado.web.RequestHandler, deflate: Deflate | None) -> IOStream:
+    """Answer 101, and take the stream from Tornado. deflate: the one extension to agree to. No subprotocol ever is."""
     key = handler.request.headers["Sec-WebSocket-Key"].strip().encode()
     handler.set_status(101)
     handler.clear_header("Content-Type")
     handler.set_header("Upgrade", "websocket")
     handler.set_header("Connection", "Upgrade")
     handler.set_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode())
+    if deflate:
+        handler.set_header("Sec-WebSocket-Extensions", deflate.answer)
     handler.finish()
     return handler.detach()
 

@@ -1,4 +1,4 @@
-"""A server that sends every message back, on each transport: python -m tests.autobahn.echo PORT fast|tornado"""
+"""A server that sends every message back, on each transport: python -m tests.autobahn.echo PORT fast|tornado|deflate"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tornado.web
 from tornado.iostream import IOStream
 
 from rpc_sessions.transport.choice import socket_for
+from rpc_sessions.transport.deflate_offer import choose
 from rpc_sessions.transport.framed_socket import FramedSocket
 from rpc_sessions.transport.frames import TEXT, check_utf8, write_frame
 from rpc_sessions.transport.upgrade import accept, refuse
@@ -26,15 +27,18 @@ class Mirror:
     socket: FramedSocket
 
     def __init__(self) -> None:
-        self.queue: list[bytes] = []
+        self.queue: list[tuple[int, bytes]] = []
 
     def opened(self, socket: FramedSocket) -> None:
         self.socket = socket
 
     def flush(self) -> None:
-        if self.queue:
-            self.socket.write(b"".join(self.queue))
-            self.queue.clear()
+        for opcode, payload in self.queue:
+            if opcode == TEXT:
+                self.socket.send([payload])
+            else:
+                self.socket.write(write_frame(opcode, payload))
+        self.queue.clear()
 
     def close(self, code: int, reason: str) -> None:
         if not self.gone:
@@ -43,23 +47,18 @@ class Mirror:
             self.socket.close(code, reason)
 
     def received(self, payload: bytes) -> None:
-        self.queue.append(write_frame(TEXT, payload))
+        self.queue.append((TEXT, payload))
 
     def ignore(self, *_: object) -> None: ...
 
     too_slow = pong = closed = ignore
 
 
-def echoing(kind: type[FramedSocket]) -> type[FramedSocket]:
-    """The transport, with messages sent back as the kind they are: a Connection sends texts only."""
-
-    class Echo(kind):  # type: ignore[misc, valid-type]  # a class made for each transport
-        def _message(self, opcode: int, payload: bytes) -> None:
-            if opcode == TEXT:
-                check_utf8(payload)
-            self.connection.queue.append(write_frame(opcode, payload))
-
-    return Echo
+def send_back(self: FramedSocket, opcode: int, payload: bytes) -> None:
+    """In the place of FramedSocket's: send a message back as the kind it is. A Connection sends texts only."""
+    if opcode == TEXT:
+        check_utf8(payload)
+    cast("Mirror", self.connection).queue.append((opcode, payload))
 
 
 class Handler(tornado.web.RequestHandler):
@@ -68,9 +67,11 @@ class Handler(tornado.web.RequestHandler):
 
     async def get(self) -> None:
         if not refuse(self):
-            stream: IOStream = accept(self)
-            kind = echoing(socket_for(stream, self.transport))
-            await kind(cast("Connection", Mirror()), LIMIT).open(stream)  # type: ignore[attr-defined]  # all of them do
+            offered = self.request.headers.get("Sec-WebSocket-Extensions", "")
+            deflate = choose(offered) if self.transport == "deflate" else None
+            stream: IOStream = accept(self, deflate)
+            make = socket_for(stream, self.transport, deflate)
+            await make(cast("Connection", Mirror()), LIMIT).open(stream)
 
 
 async def main(port: int, transport: str) -> None:
@@ -79,4 +80,5 @@ async def main(port: int, transport: str) -> None:
 
 
 if __name__ == "__main__":
+    FramedSocket._message = send_back  # type: ignore[method-assign]  # the one thing that is not as in a server
     asyncio.run(main(int(sys.argv[1]), sys.argv[2]))

@@ -8,14 +8,17 @@ from collections.abc import Callable
 import pytest
 
 from rpc_sessions import Server
+from tests import frames
 from tests.apps import Files, MakeServer
 from tests.requirements import needs_module
 
 
 @pytest.fixture(params=["fast", "tornado"], autouse=True)
-def transport(request: pytest.FixtureRequest) -> str:
-    """``options.transport`` of this test's servers; "uvloop" is "fast" on uvloop's loop."""
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """``options.transport`` of this test's servers; "uvloop" and "deflate": see transports.py."""
     name: str = request.param
+    if name == "deflate":
+        monkeypatch.setitem(frames.HEADERS, "Sec-WebSocket-Extensions", "permessage-deflate")
     if name in ("fast", "uvloop"):
         needs_module("picows", 'pip install "picows>=2.3,<2.4"')
     return name
@@ -32,9 +35,11 @@ def new_loop(transport: str) -> Callable[[], asyncio.AbstractEventLoop]:
 @pytest.fixture
 def make_server(make_server: MakeServer, transport: str) -> MakeServer:
     """As everywhere, with the transport set."""
-    option = "fast" if transport == "uvloop" else transport
+    given: dict[str, object] = {"transport": {"uvloop": "fast", "deflate": "auto"}.get(transport, transport)}
+    if transport == "deflate":
+        given["compression"] = True
 
     def make(files: Files, **options: object) -> Server:
-        return make_server(files, **{"transport": option, **options})
+        return make_server(files, **given | options)
 
     return make

@@ -16,6 +16,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.asyncio.client import unix_connect
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from rpc_sessions import Server
 from rpc_sessions.transport.framed_socket import FramedSocket
@@ -54,6 +55,37 @@ async def test_plain_tcp(transport: str, make_server: MakeServer) -> None:
     async with serving(make_server({"rpc/app.py": ECHO})) as site, connect(site, headers=deflate) as socket:
         assert await socket.result("app.echo", 1) == 1
         assert in_use() == {"TornadoSocket" if transport == "tornado" else "FastSocket"}
+
+
+@EVERY_OPTION
+@pytest.mark.gen_test
+async def test_compression_goes_to_tornado_for_who_offers_it(transport: str, make_server: MakeServer) -> None:
+    needs_module("picows", 'pip install "picows>=2.3,<2.4"')
+    gc.collect()
+    deflate = [ClientPerMessageDeflateFactory()]
+    ss = make_server({"rpc/app.py": ECHO}, compression=True)
+    async with serving(ss) as site, connect(site, extensions=deflate) as socket:
+        assert await socket.result("app.echo", "x" * 5000) == "x" * 5000
+        assert in_use() == {"DeflateSocket"}
+        async with connect(site) as other:
+            assert await other.result("app.echo", 1) == 1
+            assert in_use() == {"DeflateSocket", "TornadoSocket" if transport == "tornado" else "FastSocket"}
+
+
+@EVERY_OPTION
+@pytest.mark.gen_test
+async def test_compression_over_tls(make_server: MakeServer, certificate: tuple[Path, Path]) -> None:
+    gc.collect()
+    async with serving_tls(make_server({"rpc/app.py": ECHO}, compression=True), certificate) as (site, context):
+        uri = f"wss://localhost:{site.port}/rpc"
+        async with connect_websocket(uri, ssl=context, max_size=None) as connection:  # it offers compression by itself
+            assert [extension.name for extension in connection.protocol.extensions] == ["permessage-deflate"]
+            socket = Socket(connection)
+            for size in (1, 1000, 10_000):
+                assert await socket.result("app.echo", "é" * size) == "é" * size
+            assert in_use() == {"DeflateSocket"}
+            await socket.send(request("app.echo", ["x" * 5_000_000]))  # 5 KB on the wire
+            assert await socket.closed() == (1009, "message too big")
 
 
 @pytest.fixture
@@ -100,7 +132,7 @@ async def test_tls_with_a_frame_in_the_same_breath(make_server: MakeServer, cert
     async with serving_tls(make_server({"rpc/app.py": ECHO}), certificate) as (site, context):
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port, ssl=context, server_hostname="localhost")
         writer.write(upgrade() + frame(TEXT, request("app.echo", ["early"]).encode()))
-        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
         raw = RawSocket(reader, writer)
         reply = await raw.read()
         assert reply
@@ -158,7 +190,7 @@ def visit(ss: Server) -> None:
 @pytest.mark.parametrize("lack", LACKS.values(), ids=LACKS)
 def test_where_picows_cannot_be_used(lack: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", lack + PROGRAM, str(write_app(tmp_path, {"rpc/app.py": ECHO}))]
-    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=90, check=False)
     assert run.returncode == 0, run.stderr
     said, *visits = run.stdout.splitlines()
     assert said.startswith('options.transport = "fast": ')

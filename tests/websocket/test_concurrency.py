@@ -33,7 +33,7 @@ SLOW = """
         async def stubborn(name):
             for _ in range(3):
                 try:
-                    await asyncio.sleep(1)
+                    await ss.api.gate.wait()
                 except asyncio.CancelledError:
                     ss.api.cancelled.append(name)
             return "too late"
@@ -88,7 +88,7 @@ async def test_a_long_call_holds_up_neither_pings_nor_calls(make_server: MakeSer
         for i in range(20):
             assert await socket.result("app.echo", i) == i
         pong = await socket.connection.ping()
-        await asyncio.wait_for(pong, 15)
+        await asyncio.wait_for(pong, 30)
 
 
 @pytest.mark.gen_test
@@ -129,10 +129,11 @@ async def test_a_call_is_ended_at_its_deadline(method: str, make_server: MakeSer
         start = time.monotonic()
         reply = await socket.call(method, *params)
         assert reply["error"] == {"code": -32002, "message": "Deadline passed"}
-        assert 0.09 < time.monotonic() - start < 1.5  # the stubborn one takes two seconds
+        assert time.monotonic() - start > 0.09
         assert (await post_call(site, method, *params))["error"]["code"] == -32002
         await until(lambda: len(ss.api.cancelled) == 2)
         assert await socket.result("app.echo", 1) == 1
+        ss.api.gate.set()  # the stubborn ones have waited for this all the time
     assert len(logs.take(f"{method} passed its deadline of 0.1 s")) == 2
 
 

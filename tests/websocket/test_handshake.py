@@ -12,7 +12,7 @@ from tests.apps import SECRET, MakeServer, serving
 from tests.frames import handshake
 from tests.logs import Logs
 from tests.stores.doubles import WatchedStore
-from tests.waiting import until
+from tests.waiting import Gate, until
 from tests.wire import connect
 
 APP = """
@@ -63,17 +63,17 @@ async def test_a_session_that_ends_during_the_handshake_closes_the_socket(make_s
     ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
-        store.late["load"] = 1.0  # the handshake has read the record, and does not know yet
+        store.after["load"] = gate = Gate()  # the handshake has read the record, and does not know yet
 
         async def come() -> tuple[int | None, str]:
             async with connect(site, headers=headers) as socket:
                 return await socket.closed()
 
         visitor = asyncio.ensure_future(come())
-        await until(lambda: "load" in store.calls)
-        store.late.clear()
+        await gate.reached()
         assert await ss.rpc("app.end", session=id) is True
         assert ss.publish.user("ada", "secret") == 0
+        gate.let_go()
         assert (await visitor)[0] == 4401
 
 
@@ -82,11 +82,13 @@ async def test_a_client_that_leaves_during_the_handshake_leaves_nothing(make_ser
     ss, store = watched(make_server)
     async with serving(ss) as site:
         id, headers = await logged_in(ss)
-        store.late["load"] = 0.5
+        store.after["load"] = gate = Gate()
         visitor = asyncio.ensure_future(connect(site, headers=headers).__aenter__())
-        await until(lambda: "load" in store.calls)
+        await gate.reached()
         visitor.cancel()
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.1)  # most often the server knows then that the client has gone
+        gate.let_go()
+        await until(lambda: not list(ss.session.claims.all()))
         assert ss.publish.session(id, "news") == 0
 
 

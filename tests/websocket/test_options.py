@@ -75,9 +75,10 @@ def test_times(name: str) -> None:
             setattr(options, name, unfit)
 
 
-@pytest.mark.parametrize("name", ["debug", "metrics"])
+@pytest.mark.parametrize("name", ["debug", "metrics", "compression"])
 def test_switches(name: str) -> None:
     options = Options()
+    assert getattr(options, name) is False
     setattr(options, name, True)
     for wrong in (1, 0, "yes", None):
         with pytest.raises(TypeError, match=name):

@@ -77,7 +77,7 @@ CLOSES = st.builds(frame, st.just(CLOSE), st.binary(max_size=5))
 STREAMS = st.lists(st.one_of(GOOD, GOOD, GOOD, FRAMES, CLOSES, st.binary(max_size=20)), max_size=8).map(b"".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(STREAMS, st.lists(st.integers(0, 5000), max_size=20))
 @example(frame(1, b"x", reserved=1)[:-1], [])
 @example(frame(1, b"", length=2**63 - 1), [])
@@ -88,7 +88,7 @@ def test_they_find_the_same(stream: bytes, cuts: list[int]) -> None:
     assert until_the_end(ours(chunks)) == until_the_end(picows(chunks))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.booleans(), st.binary(max_size=LIMIT)), max_size=12), st.data()
 )

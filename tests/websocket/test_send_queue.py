@@ -158,7 +158,7 @@ async def test_a_flood_of_calls_is_answered_and_others_are_served(make_server: M
         for _ in range(32):
             await flood.send(notification("app.wait"))
         text = request("app.echo", [1])
-        flooding = asyncio.ensure_future(asyncio.wait_for(send_many(flood.connection, text, 3000), 10))
+        flooding = asyncio.ensure_future(asyncio.wait_for(send_many(flood.connection, text, 3000), 30))
         for i in range(20):
             assert await other.result("app.echo", i) == i
         codes = {(await flood.reply())["error"]["code"] for _ in range(3000)}
