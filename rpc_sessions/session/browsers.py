@@ -30,6 +30,7 @@ class Browsers(Tracking):
         super().__init__()
         self._secrets: list[str] = []
         self._for_now: defaultdict[str, list[Peer]] = defaultdict(list)
+        self._replaced: dict[str, float] = {}
 
     def require_secret(self, *, must: bool = False) -> None:
         """Have a secret: the options', or a random one. ConfigError where it must be one of your own."""
@@ -104,6 +105,8 @@ class Browsers(Tracking):
         if record is None and not claim.may_insert:
             self.claims.leave(socket)
             self.ended(claim, None)  # of sockets that have not heard of it yet
+            if claim.key in self._replaced:  # a cookie of this handshake's would be a third
+                return None
             claim = self._borrowed_claim(claim.id) if self.store.shared else self.new_claim()
         return claim, record
 
@@ -117,7 +120,8 @@ class Browsers(Tracking):
         """A socket with a cookie that is about to be replaced: it may read, and comes back with the new one."""
         claim = socket.claim = self.claim(cookie_header)
         self._for_now[claim.key].append(socket)
-        asyncio.get_running_loop().call_later(moved.GRACE, self._send_back, claim.key)
+        within = self._replaced.get(claim.key, moved.GRACE)
+        asyncio.get_running_loop().call_later(within, self._send_back, claim.key)
 
     def _send_back(self, key: str) -> None:
         """The sockets that came for now with an id come back with the new one."""
@@ -139,6 +143,16 @@ class Browsers(Tracking):
             claim.told(claim.id)
             peer.ticketed = claim.id
             peer.notify("rpc.session", {"ticket": code})
+
+    def expect_ticket(self, claim: Claim) -> None:
+        """A session has ended, and its browser is sent a ticket to another: no handshake gives it a third meanwhile."""
+        keys = [self.key_for(id) for id in claim.browser_ids]
+        self._replaced |= dict.fromkeys(keys, moved.GRACE)
+        asyncio.get_running_loop().call_later(moved.GRACE, self._forget, keys)
+
+    def _forget(self, keys: list[str]) -> None:
+        for key in keys:
+            self._replaced.pop(key, None)
 
     async def renew_ticket(self, peer: Peer) -> bool:
         """Send a socket another ticket: the first one may be lost.
@@ -167,8 +181,11 @@ class Browsers(Tracking):
             if record := await self.fetch(claim):  # None: nothing is stored under it yet
                 self.saw(claim, record)
         if presented and presented != id:
-            await moved.arrived(self.store.current, self.key_for(presented))
-            self._send_back(self.key_for(presented))
+            old = self.key_for(presented)
+            await moved.arrived(self.store.current, old)
+            self._send_back(old)
+            if old in self._replaced:  # a handshake that was on its way need not wait
+                self._replaced[old] = _A_WHILE
         return claim
 
     async def check_cookie(self, claim: Claim) -> None:

@@ -242,6 +242,7 @@ class Session(SessionValues):
         self.record, self._gone = None, SessionGone.MESSAGE
         if self.peer.transport == "websocket" and self.peer.claim:
             anew = self.peer.claim  # this socket speaks for a new id: so must the browser
+            self.sessions.expect_ticket(anew)
             with suppress(StoreUnavailable):  # or it learns of it with the first save
                 self.sessions.announce(anew, self.peer, await self.sessions.ticket_for(anew, self.peer, anew.id))
 

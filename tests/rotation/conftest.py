@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from rpc_sessions import Session, Store
+from rpc_sessions.session import moved
 from rpc_sessions.session.stores.file import FileStore
 from rpc_sessions.session.stores.memory import MemoryStore
 from tests.apps import MakeServer, Site, serving
@@ -31,6 +32,12 @@ def log_in(session: Session) -> Any:
 def log_out(session: Session) -> Any:
     """A step."""
     return session.set_user_id(None)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grace outlasts a machine that has much else to do. A test of its end sets its own."""
+    monkeypatch.setattr(moved, "GRACE", 40.0)
 
 
 class Visit(NamedTuple):

@@ -145,6 +145,12 @@ def session_cookie(browser: BrowserContext) -> str:
     return str(cookie["value"])
 
 
+def told(page: Page, *events: str) -> None:
+    """These events, in this order, and no others; the last of them may be on its way."""
+    page.wait_for_function(f"events.length >= {len(events)}")
+    assert page.evaluate("events") == [*events]
+
+
 def log_in(page: Page) -> None:
     page.evaluate("ss.rpc('app.log_in', 'ada')")
 
@@ -185,7 +191,7 @@ def test_the_exchange_fails_once(browser: BrowserContext, url: str) -> None:
     page = visit(browser, url)
     page.route("**/rpc/session", lambda route: route.abort(), times=1)
     log_in(page)
-    assert page.evaluate("events") == ["ready", "rotated"]
+    told(page, "ready", "rotated")
     stays(page)
 
 
@@ -193,7 +199,7 @@ def test_the_exchange_fails_until_another_ticket_is_asked_for(browser: BrowserCo
     page = visit(browser, url)
     page.route("**/rpc/session", lambda route: route.abort(), times=2)
     log_in(page)
-    assert page.evaluate("events") == ["ready", "rotated"]
+    told(page, "ready", "rotated")
     stays(page)
 
 
@@ -209,7 +215,7 @@ def test_the_reply_to_the_exchange_is_lost(browser: BrowserContext, url: str) ->
 
     page.route("**/rpc/session", lose, times=1)
     log_in(page)
-    assert page.evaluate("events") == ["ready", "rotated"]
+    told(page, "ready", "rotated")
     assert session_cookie(browser) != old
     assert visitor.cookie == f"connect.sid={session_cookie(browser)}"
     stays(page)
@@ -231,7 +237,7 @@ def test_a_session_that_ends_in_one_tab_closes_the_other(browser: BrowserContext
     shows(other, "ada")
     page.evaluate("ss.rpc('app.log_out', true)")
     shows(other, "nobody")
-    assert other.evaluate("events") == ["ready", "disconnect", "ended", "reconnect"]
+    assert other.evaluate("events.slice(0, 4)") == ["ready", "disconnect", "ended", "reconnect"]
     for tab in (other, page):
         stays(tab, "nobody")
 

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rpc_sessions import RPCError, Session
-from tests.rotation.conftest import NOBODY, Visiting, log_in
+from rpc_sessions.session import moved
+from rpc_sessions.session.reserved import MOVED
+from tests.rotation.conftest import NOBODY, Visit, Visiting, log_in
 from tests.session.steps import Registered, look, over_http, over_socket, put
-from tests.waiting import until
+from tests.waiting import Gate, until
 from tests.wire import request
+
+
+def after_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the notes that were left until now are late."""
+    monkeypatch.setattr(moved, "time", SimpleNamespace(time=lambda: time.time() + 50))
+
+
+async def has_moved(visit: Visit) -> None:
+    """Wait until there is a note under the id that the browser has."""
+    key = visit.site.ss.session.key_for(visit.browser.id or "")
+    async with asyncio.timeout(30):
+        while True:
+            record = await visit.store.inner.load(key)
+            if record and MOVED in record.data:
+                return
+            await asyncio.sleep(0.01)
+
+
+def destroy(session: Session) -> Any:
+    """A step."""
+    return session.destroy()
 
 
 @pytest.mark.gen_test
@@ -37,19 +62,20 @@ async def test_it_comes_back_when_the_ticket_was_exchanged(visiting: Visiting) -
         ticket = await visit.ticket()
         async with visit.browser.socket() as early:
             assert await visit.browser.redeem(ticket) == 204
-            assert await early.closed(3) == (4401, "session ended")
+            assert await early.closed() == (4401, "session ended")
         assert await visit.do() == visit.after
         assert await visit.sees() == (visit.after, visit.after)
 
 
 @pytest.mark.gen_test
 async def test_it_is_closed_when_its_time_is_over(visiting: Visiting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rpc_sessions.session.moved.GRACE", 1)
     async with visiting() as visit:
         await visit.do(log_in)
+        monkeypatch.setattr(moved, "GRACE", 0.1)
         async with visit.browser.socket() as early:
-            assert await over_socket(early, visit.site.ss, look) == visit.before
-            assert await early.closed(3) == (4401, "session ended")
+            assert await early.closed() == (4401, "session ended")
+        assert await over_http(visit.browser, look) == visit.before
+        after_the_grace(monkeypatch)
         assert await visit.sees() == (NOBODY, NOBODY)
         assert await visit.do() == visit.after, "the one that logged in stays"
 
@@ -57,25 +83,28 @@ async def test_it_is_closed_when_its_time_is_over(visiting: Visiting, monkeypatc
 @pytest.mark.gen_test
 async def test_the_socket_is_lost_before_its_ticket_came(visiting: Visiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log-in's reply is lost, too: the page says so, and its user logs in again."""
-    monkeypatch.setattr("rpc_sessions.session.moved.GRACE", 4)
     async with visiting() as visit:
-        done = asyncio.Event()
+        done, gate = asyncio.Event(), Gate()
 
         async def then_lost(session: Session) -> Any:
             await session.set_user_id("ada")
             done.set()
 
-        visit.store.slow = {"insert": 0.2}  # one of the ticket, one of the new record: over well before we look again
+        visit.store.before["insert"] = gate
         step = Registered(visit.site.ss, then_lost)
         await visit.socket.send(request("s.do", [step.name]))
-        await until(lambda: visit.store.calls and visit.store.calls[-1] == "insert")
+        await gate.reached()
         visit.socket.connection.transport.abort()
-        with pytest.raises(TimeoutError):  # the call ends with its connection, the log-in does not
-            await asyncio.wait_for(done.wait(), 2)
-        visit.store.slow = {}
+        await until(lambda: not visit.site.ss.publish.session(visit.browser.id or "", "anybody there?"))
+        gate.let_go()
+        await has_moved(visit)
+        assert not done.is_set(), "the call ends with its connection, the log-in does not"
         async with visit.browser.socket() as again:
             assert await over_socket(again, visit.site.ss, look) == visit.before
-            assert (await again.closed(10))[0] == 4401
+        monkeypatch.setattr(moved, "GRACE", 0.1)
+        async with visit.browser.socket() as again:
+            assert (await again.closed())[0] == 4401
+        after_the_grace(monkeypatch)
         async with visit.browser.socket() as again:
             await over_socket(again, visit.site.ss, log_in)
             await visit.browser.take_ticket(again)
@@ -104,3 +133,40 @@ async def test_the_handshake_sets_no_cookie(visiting: Visiting) -> None:
             response = early.connection.response
             assert response is not None
             assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.gen_test
+async def test_after_an_end_it_waits_for_the_cookie_of_the_ticket(visiting: Visiting) -> None:
+    """Each tab of an ended session connects anew: a cookie of its own would take the place of the ticket's."""
+    async with visiting() as visit:
+        ticket, tab = await visit.ticket(destroy), visit.elsewhere()
+        old = tab.cookie
+        async with tab.socket() as early:
+            assert tab.cookie == old
+            with pytest.raises(RPCError, match="Session ended"):
+                await over_socket(early, visit.site.ss, look)
+            assert await visit.browser.redeem(ticket) == 204
+            assert await early.closed() == (4401, "session ended")
+        async with tab.socket() as late:  # it was on its way before the cookie came
+            assert tab.cookie == old
+            assert await late.closed() == (4401, "session ended")
+        await visit.do(put(new=1))
+        assert await visit.sees() == ((None, {"new": 1}), (None, {"new": 1}))
+
+
+@pytest.mark.gen_test
+async def test_after_an_end_and_a_ticket_that_nobody_exchanged(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moved, "GRACE", 0.1)
+    async with visiting() as visit:
+        await visit.ticket(destroy)
+        old = visit.browser.cookie
+        await asyncio.sleep(0.2)
+        async with visit.browser.socket() as socket:
+            assert await over_socket(socket, visit.site.ss, look) == NOBODY
+            await over_socket(socket, visit.site.ss, put(new=1))
+            for event in socket.events:
+                await visit.browser.redeem(event["params"]["ticket"])
+        assert visit.browser.cookie != old
+        assert await visit.sees() == ((None, {"new": 1}), (None, {"new": 1}))

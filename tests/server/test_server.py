@@ -42,6 +42,7 @@ class Visitor:
             method="GET" if body is None else "POST",
             headers=headers,
             body=None if body is None else json.dumps(body),
+            request_timeout=60,
         )
         response = await AsyncHTTPClient().fetch(request, raise_error=False)
         self._keep(response.headers.get("Set-Cookie", ""))
@@ -51,7 +52,8 @@ class Visitor:
         """The result of a call over the WebSocket, which is opened on first use. Tickets are exchanged."""
         if self.socket is None:
             url = self.url.replace("http", "ws", 1) + "/rpc"
-            self.socket = await connect(url, additional_headers={"Cookie": self.cookie}, compression=None)
+            headers = {"Cookie": self.cookie}
+            self.socket = await connect(url, additional_headers=headers, compression=None, open_timeout=60)
             assert self.socket.response is not None
             self._keep(self.socket.response.headers.get("Set-Cookie", ""))
         await self.socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
@@ -155,7 +157,7 @@ async def test_bad_input_gets_an_answer(free_port: int) -> None:
             assert (await visitor.http("/cart")).code == 405
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_restart_logs_nobody_out(free_port: int, mongo_uri: str, mongo_database: str) -> None:
     database = f"{mongo_uri.rstrip('/')}/{mongo_database}"
     with serve(free_port, MONGODB_URI=database) as process:

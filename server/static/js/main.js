@@ -14,7 +14,15 @@ const COOKIE_TRIES = 4;
 const SESSION_ENDED = 4401;
 
 const log = new Log(document.querySelector("#log ol"));
-const ss = connect();
+let connection; // the latest
+const ss = connect("/rpc", {
+  WebSocket: class extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      connection = this;
+    }
+  },
+});
 const http = overHttp(log);
 const socket = overSocket(ss, log);
 
@@ -28,6 +36,7 @@ document.getElementById("clear").addEventListener("click", () => log.clear());
 let looking = false;
 let lookAgain = false;
 let timer;
+let joining = false; // the sides differed, and the socket was opened anew for that
 
 /** Reads the session on both sides and shows it. Asked for while it is at work, it looks once more after that. */
 async function look() {
@@ -66,8 +75,16 @@ function showBoth(...seen) {
   showSame(first, second);
   const problem = trouble(seen[0].error, seen[1].error);
   showTrouble(problem);
-  const differ = first && second && first !== second; // a new cookie can take longer than we wait for it
+  const differ = first && second && first !== second;
+  if (differ && !joining) return join();
+  if (first && first === second) joining = false;
   if ((problem || differ) && ss.connected) timer = setTimeout(look, AGAIN_MS); // else the reconnect looks
+}
+
+/** Two tabs that began a session at once have one cookie, that of the last: the socket comes back with it. */
+function join() {
+  joining = true;
+  connection.close();
 }
 
 function trouble(http, ws) {
