@@ -1,8 +1,8 @@
 """JSON, strictly (RFC 8259), in both directions.
 
 Reading is msgspec's: it refuses what ujson lets through (NaN, ``01``, raw control characters, lone
-surrogates, numbers out of range) and is faster. Sessions are written by ujson, which refuses NaN
-and whatever is no JSON value; so are replies with integers past 64 bits, which msgspec cannot write.
+surrogates, numbers out of range) and is faster. It writes answers, too. Sessions are written by ujson, which
+refuses NaN and whatever is no JSON value.
 """
 
 from __future__ import annotations
@@ -31,11 +31,8 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-_encode = msgspec.json.Encoder(enc_hook=_plain).encode
-
-
-def _builtins(value: object) -> object:
-    return msgspec.to_builtins(value, enc_hook=_plain)
+# ``encode`` for what holds no float, and nests nothing: msgspec writes NaN as null.
+encode_finite = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 def decode(text: str | bytes) -> JSON:
@@ -78,12 +75,10 @@ def encode(value: object) -> bytes:
     TypeError or ValueError if it cannot be written: unknown types, NaN, cycles, lone surrogates.
     """
     try:
-        text = _encode(value)
+        text = encode_finite(value)
         # msgspec writes NaN as null; only a text that holds a null can hide one.
         if text.find(b"null") >= 0:  # twice as fast as `in`
-            _refuse_nan(_builtins(value))
-    except OverflowError:
-        return dumps(_builtins(value)).encode()
+            _refuse_nan(msgspec.to_builtins(value, enc_hook=_plain))
     except RecursionError:
         raise ValueError("nested too deeply, or holds itself") from None
     return text

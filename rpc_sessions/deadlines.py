@@ -19,6 +19,9 @@ class Deadlines:
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         self._loop = RunningLoop()
 
+    def __contains__(self, res: Response) -> bool:
+        return res in self._ends
+
     def __len__(self) -> int:
         return len(self._ends)
 

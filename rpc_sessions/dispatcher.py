@@ -7,15 +7,15 @@ and for calls within the process: it waits and returns the answer.
 from __future__ import annotations
 
 import asyncio
-import secrets
-import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from msgspec import UNSET
 
 from rpc_sessions import protocol
 from rpc_sessions.actions import Method
+from rpc_sessions.answers import Answers
 from rpc_sessions.batch import Batch, Item, Reply, Settled
 from rpc_sessions.crew import Crew
 from rpc_sessions.deadlines import Deadlines
@@ -28,12 +28,11 @@ from rpc_sessions.errors import (
     MethodNotFound,
     RPCError,
     StoreUnavailable,
-    TooLarge,
 )
 from rpc_sessions.options import Options
 from rpc_sessions.protocol import Call, Invalid
 from rpc_sessions.request import Peer, Request, Response, current_call, log
-from rpc_sessions.types import JSONId, seconds
+from rpc_sessions.types import seconds
 
 SHUTTING_DOWN = "The server is shutting down"
 _PATIENCE = 0.1  # seconds
@@ -42,30 +41,39 @@ _PATIENCE = 0.1  # seconds
 class Dispatcher:
     """Runs calls. ``methods`` may be replaced while it runs; ``draining`` refuses new calls.
 
-    started: how many calls began. failed: how many were answered with an error, by code.
+    started: how many calls began.
     """
 
     def __init__(self, methods: Mapping[str, Method], options: Options) -> None:
         self.methods = methods
         self.draining = False
         self.started = 0
-        self.failed: Counter[int] = Counter()
         self._options = options
         self._deadline = seconds(options.call_deadline)
         self._deadlines = Deadlines(self._too_late)
         self._crew = Crew(self._run)
-        self._deliver: Callable[[Response], None] = self._send
+        self._answers = Answers(options)
+        self._deliver = self._answers.send
+
+    @property
+    def failed(self) -> Counter[int]:
+        """How many calls were answered with an error, by code."""
+        return self._answers.failed
 
     @property
     def running(self) -> int:
         """How many calls are under way."""
         return len(self._deadlines)
 
+    def runs(self, res: Response) -> bool:
+        """Whether this call is under way."""
+        return res in self._deadlines
+
     def receive(self, text: str | bytes, peer: Peer) -> None:
         """Begin the calls of one message from a socket. Whatever it holds, this raises nothing."""
         message = self._parse(text)
         if isinstance(message, list):
-            Batch(self.start, message, peer, self.free(peer), lambda answers: self._send_batch(peer, answers)).fill()
+            Batch(self.start, message, peer, self.free(peer), partial(self._answers.send_batch, peer)).fill()
         else:
             self.start(message, peer, peer.send)
 
@@ -129,12 +137,12 @@ class Dispatcher:
     def _refusal(self, call: Item, peer: Peer) -> bytes:
         """The answer to what needs no running: an invalid call, one too many, ``rpc.cancel``."""
         if isinstance(call, Invalid):
-            return self._error(call.error, call.id)
+            return self._answers.error(call.error, call.id)
         if call.method == "rpc.cancel":
             return self._cancel(call, peer)
         if call.method not in self.methods:
-            return self._error(MethodNotFound(), call.answer_id)
-        return self._error(Busy(SHUTTING_DOWN) if self.draining else Busy(), call.answer_id)
+            return self._answers.error(MethodNotFound(), call.answer_id)
+        return self._answers.error(Busy(SHUTTING_DOWN) if self.draining else Busy(), call.answer_id)
 
     def free(self, peer: Peer) -> int:
         """How many more calls the peer may begin now."""
@@ -156,9 +164,9 @@ class Dispatcher:
         except RPCError as error:
             self._failed(res, error)
         except (Exception, SystemExit) as error:  # sys.exit() ends the call, not the server
-            self._failed(res, self._internal(error, req))
+            self._failed(res, self._answers.internal(error, req))
         except BaseException as error:
-            self._failed(res, self._internal(error, req))
+            self._failed(res, self._answers.internal(error, req))
             raise
         finally:
             if res.task is not None:
@@ -193,46 +201,6 @@ class Dispatcher:
             res.fail(error)
             res.failure = None  # by its traceback it holds the frames that hold res
 
-    def _internal(self, error: BaseException, req: Request) -> InternalError:
-        """What the client is told of an unforeseen error: an id to look up in the log, and no more."""
-        correlation = secrets.token_hex(8)
-        log.error("%s failed [%s]", req.method, correlation, exc_info=error)
-        data = {"id": correlation}
-        if self._options.debug:
-            data["trace"] = "".join(traceback.format_exception(error))
-        return InternalError(data=data)
-
-    def _send(self, res: Response) -> None:
-        if res.reply is not None and not res.request.notification:
-            res.reply(self._text(res))
-
-    def _text(self, res: Response) -> bytes:
-        req = res.request
-        if res.failure is not None:
-            return self._error(res.failure, req.id)
-        try:
-            text = protocol.result_text(res.value, req.id)
-        except Exception as error:  # an application's own type may raise anything while it is written
-            return self._error(self._internal(error, req), req.id)
-        if 0 < req.peer.reply_limit < len(text):
-            return self._too_large(text, req.method, req.id)
-        return text
-
-    def _send_batch(self, peer: Peer, answers: list[bytes]) -> None:
-        if answers:
-            text = protocol.batch_text(answers)
-            peer.send(self._too_large(text, "a batch", None) if 0 < peer.reply_limit < len(text) else text)
-
-    def _too_large(self, text: bytes, what: str, id: JSONId) -> bytes:
-        """Instead of a text that is over the limit: sent, its client would be taken for a slow consumer."""
-        log.warning("%s: the reply of %d bytes is over send_queue", what, len(text))
-        return self._error(TooLarge("Reply too large"), id)
-
-    def _error(self, error: RPCError, id: JSONId) -> bytes:
-        """The text of an error answer, counted."""
-        self.failed[error.code] += 1
-        return protocol.error_text(error, id)
-
     def _too_late(self, res: Response) -> None:
         log.warning("%s passed its deadline of %g s", res.request.method, self._deadline)
         self._end(res, DeadlinePassed())
@@ -241,7 +209,7 @@ class Dispatcher:
         """``rpc.cancel {"id": ...}``: true if a call with that id was under way on this connection."""
         params = call.params if isinstance(call.params, dict) else {}
         if set(params) != {"id"}:
-            return self._error(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.answer_id)
+            return self._answers.error(InvalidParams('Invalid params: rpc.cancel takes {"id": ...}'), call.answer_id)
         wanted = params["id"]
         found = [res for res in peer.running if _has_id(res.request, wanted)]
         for res in found:

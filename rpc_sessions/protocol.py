@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from rpc_sessions import codec
+from rpc_sessions.codec import encode_finite
 from rpc_sessions.errors import InternalError, InvalidRequest, RPCError
 from rpc_sessions.types import JSON, JSONId
 
@@ -45,7 +46,6 @@ class _Result(msgspec.Struct, gc=False):  # it lives for a moment only
 
 
 _SIMPLE = {str, int, bool, type(None)}
-_encode = msgspec.json.Encoder().encode
 _decode_call = msgspec.json.Decoder(Call).decode
 
 
@@ -90,11 +90,8 @@ def _fault(value: dict[str, JSON]) -> str:
 
 def result_text(result: object, id: JSONId) -> bytes:
     """The answer to a call. TypeError or ValueError if the result cannot be written as JSON."""
-    if type(result) in _SIMPLE:  # it hides no NaN
-        try:
-            return _encode(_Result("2.0", result, id))
-        except OverflowError:  # an integer past 64 bits
-            pass
+    if type(result) in _SIMPLE:
+        return encode_finite(_Result("2.0", result, id))
     return codec.encode(_Result("2.0", result, id))
 
 

@@ -13,6 +13,7 @@ from rpc_sessions.cli.application import find_server
 from rpc_sessions.cli.text import one_line
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.sessions import Sessions
+from rpc_sessions.session.stores.base import MadeOnUse, Store
 from rpc_sessions.session.stores.memory import MemoryStore
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
     if sessions.store.place:
         _check_place(sessions.store.place, app)
     try:
-        return asyncio.run(_closing(sessions, work))
+        return asyncio.run(_closing(sessions, work, app))
     except StoreUnavailable as error:
         cause = error.cause.split("\n")[0] if error.__cause__ else error.message
         raise click.ClickException(one_line(f"the {sessions.store.name} store is unavailable: {cause}")) from error
@@ -44,8 +45,15 @@ def _check_place(place: Path, app: str) -> None:
         raise ConfigError(f"{app} has no sessions here: there is no {place.absolute()}{here}")
 
 
-async def _closing(sessions: Sessions, work: Callable[[Sessions], Awaitable[T]]) -> T:
+async def _check_made(store: Store, app: str) -> None:
+    """ConfigError if looking for sessions would make what they lie in."""
+    if isinstance(store, MadeOnUse) and (what := await store.lacks()):
+        raise ConfigError(f"{app} has no sessions here: there is no {what}")
+
+
+async def _closing(sessions: Sessions, work: Callable[[Sessions], Awaitable[T]], app: str) -> T:
     try:
+        await _check_made(sessions.store.current, app)
         return await work(sessions)
     finally:
         await sessions.store.current.close()

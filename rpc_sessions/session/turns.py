@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from rpc_sessions.session.claim import Claim
+from rpc_sessions.session.unfinished import Unfinished
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._taken: dict[str, asyncio.Event] = {}
-        self._unfinished: set[object] = set()
+        self._unfinished = Unfinished()
 
     @asynccontextmanager
     async def turn(self, claim: Claim) -> AsyncIterator[None]:
@@ -60,19 +61,8 @@ class Turns:
             finally:
                 self._give_back(key, done)
 
-        self._start(run())
+        self._unfinished.start(run())
 
     async def to_the_end(self, work: Coroutine[None, None, T]) -> T:
         """Await work that goes on when the caller is cancelled."""
-        return await asyncio.shield(self._start(work))
-
-    def _start(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self._unfinished.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Future[T]) -> None:
-        self._unfinished.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever was cancelled does not ask for it: that is no fault to log
+        return await self._unfinished.to_the_end(work)

@@ -32,7 +32,8 @@ class Store(Protocol):
 
     A store may also have ``plain_ids = True``: its keys are the session ids themselves, for formats that
     demand it; ``shared = False``: only this process writes to it; ``place``: the Path of its file or folder,
-    without which there is no session; and ``sweeps_itself = True``: its backend removes what has expired.
+    without which there is no session (elsewhere ``MadeOnUse`` tells); and ``sweeps_itself = True``: its backend
+    removes what has expired.
     """
 
     async def load(self, key: str) -> Record | None:
@@ -89,6 +90,17 @@ class Checks(Protocol):
 
     def check(self) -> None:
         """StoreUnavailable if none could. Asked at start, and in a thread for /readyz."""
+
+
+@runtime_checkable
+class MadeOnUse(Protocol):
+    """A store whose first use makes what its sessions lie in. Whoever only looks for sessions asks before."""
+
+    async def lacks(self) -> str | None:
+        """What its first use would make, such as "table sessions"; None: that is there.
+
+        StoreUnavailable while the backend is away.
+        """
 
 
 @runtime_checkable

@@ -39,7 +39,7 @@ class FileStore:
     """A store over one folder.
 
     path: the folder; it is made on first use, for its owner only (0700), and so are the files (0600). One that goes
-    away while the server runs is StoreUnavailable.
+    away while the server runs is StoreUnavailable; an empty path is ConfigError.
     A file that cannot be read is renamed to ``<key>.corrupt`` and reported, in the log and as
     StoreUnavailable; one that a newer release wrote is left as it is, and is StoreUnavailable too.
 

@@ -11,13 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from rpc_sessions.errors import ConfigError
+
 _PATIENCE = 5.0  # seconds to wait for a lock: its holder may be stopped, and a call has a deadline
 
 
 class Folder:
-    """Made on first use, for its owner only (0700). Its methods raise OSError."""
+    """Made on first use, for its owner only (0700). ConfigError for an empty path; its methods raise OSError."""
 
     def __init__(self, path: str | Path) -> None:
+        if not str(path).strip():  # Path("") is the current directory, whatever that is today
+            raise ConfigError('path= of the file store is empty: name the folder of the sessions, as path="sessions"')
         self.path = Path(path)
         self._seen: tuple[int, int] | None = None  # which folder it is
 

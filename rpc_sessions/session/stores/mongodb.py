@@ -11,30 +11,36 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.express import checked_ttl, is_express
 from rpc_sessions.session.stores.joined_reads import JoinedReads
-from rpc_sessions.session.stores.mongodb_calls import FAREWELL, Calls, to_the_end
+from rpc_sessions.session.stores.mongodb_calls import FAREWELL, to_the_end
 from rpc_sessions.session.stores.mongodb_express import TTL, ExpressLayout
 from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live
+from rpc_sessions.session.stores.mongodb_setup import (
+    async_client,
+    check_asynchronous,
+    check_uri,
+    collection_of,
+    connect,
+    create_indexes,
+)
 from rpc_sessions.session.stores.mongodb_watch import changed
+from rpc_sessions.session.unfinished import Unfinished
 from rpc_sessions.types import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from motor.motor_asyncio import AsyncIOMotorClient
     from pymongo import AsyncMongoClient
 
     from rpc_sessions.session.stores.mongodb_native import Collection, Fields
+    from rpc_sessions.session.stores.mongodb_setup import Client
 
-    Client: TypeAlias = AsyncMongoClient[Any] | AsyncIOMotorClient[Any]
-
-_PATIENCE_MS = 5_000
-_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+_BATCH = 100
 
 
 class MongoStore:
@@ -64,8 +70,8 @@ class MongoStore:
     ) -> None:
         if (uri is None) == (client is None):
             raise ConfigError('the mongodb store takes uri="mongodb://...", or client=')
-        _check_uri(uri)
-        _check_asynchronous(client)
+        check_uri(uri)
+        check_asynchronous(client)
         self.plain_ids = is_express(layout, stringify=stringify, ttl=ttl)
         self._layout: Layout = NativeLayout()
         if self.plain_ids:
@@ -73,13 +79,13 @@ class MongoStore:
         self._make = client if inspect.isroutine(client) or isinstance(client, type | partial) else None
         self._client: AsyncMongoClient[Any] | None = None
         if client is not None and self._make is None:
-            self._client = _async_client(client)
+            self._client = async_client(client)
         self._owned = self._client is None
         self._uri, self._database, self._name = uri, database, collection
         self._collection: Collection | None = None
         self._indexed = False
         self._reads: JoinedReads[Fields | None] = JoinedReads(self._find)
-        self.calls = Calls()
+        self.calls = Unfinished()
 
     @property
     def forks(self) -> bool:
@@ -164,7 +170,7 @@ class MongoStore:
                 if closed is not None:  # Motor's close is an ordinary function
                     await closed
             await self._reads.end(FAREWELL)  # they must not find no client, and make one
-            await self.calls.end()
+            await self.calls.end(FAREWELL)
         self._client = self._collection = None
 
     @to_the_end
@@ -174,9 +180,11 @@ class MongoStore:
 
     async def keys(self) -> AsyncIterator[str]:
         with _failures():
-            async for document in self._sessions().find(self._layout.live(), {"_id": 1}):
-                if self._layout.is_key(document["_id"]):
-                    yield document["_id"]
+            found = self._sessions().find(self._layout.live(), {"_id": 1})
+            while documents := await self.calls.to_the_end(found.to_list(_BATCH)):
+                for document in documents:
+                    if self._layout.is_key(document["_id"]):
+                        yield document["_id"]
 
     async def watch(self) -> AsyncGenerator[str | None, None]:
         """A replica set can tell. It holds a connection; with Motor also a thread, of those of its executor."""
@@ -190,72 +198,15 @@ class MongoStore:
     def _sessions(self) -> Collection:
         """The collection; the client is made on first use, in the loop that uses it."""
         if self._collection is None:
-            from pymongo import ReadPreference, WriteConcern
-
             if self._client is None:
-                self._client = _async_client(self._make()) if self._make else _connect(self._uri)
-            # Acknowledged means: in the journals of a majority, so neither a fail-over nor a power cut takes a log-out
-            # back. Read from the primary, whatever the uri prefers: a secondary may not have the log-in yet.
-            self._collection = self._client[self._database].get_collection(
-                self._name, self._layout.options(), ReadPreference.PRIMARY, WriteConcern("majority", j=True)
-            )
+                self._client = async_client(self._make()) if self._make else connect(self._uri)
+            self._collection = collection_of(self._client, self._database, self._name, self._layout)
         return self._collection
 
     @to_the_end
     async def _ensure_indexes(self) -> None:
-        for field, options in self._layout.indexes.items():
-            await self._create_index(field, options)
+        await create_indexes(self._sessions(), self._layout.indexes, shared=self.plain_ids)
         self._indexed = True
-
-    async def _create_index(self, field: str, options: Fields) -> None:
-        from pymongo.errors import OperationFailure
-
-        try:
-            await self._sessions().create_index(field, **options)
-        except OperationFailure as error:
-            # In the layout of another application it may be there with other options: those are its own affair.
-            if not (self.plain_ids and error.code in _OTHER_OPTIONS):
-                raise
-
-
-def _check_uri(uri: str | None) -> None:
-    """ConfigError for what is no uri of MongoDB; mongodb+srv would ask the DNS, and is left for its first use."""
-    from pymongo.errors import PyMongoError
-    from pymongo.uri_parser import parse_uri
-
-    if uri is not None and not uri.startswith("mongodb+srv://"):
-        try:
-            parse_uri(uri)
-        except (PyMongoError, ValueError) as error:
-            raise ConfigError(f"uri= of the mongodb store: {error}") from error
-
-
-def _connect(uri: str | None) -> AsyncMongoClient[dict[str, Any]]:
-    from pymongo import AsyncMongoClient
-
-    if "timeoutms=" in (uri or "").lower():
-        return AsyncMongoClient(uri)
-    # PyMongo's own 30 s, and its endless wait for a server that hangs, would outlast the deadline of a call.
-    return AsyncMongoClient(uri, serverSelectionTimeoutMS=_PATIENCE_MS, timeoutMS=_PATIENCE_MS)
-
-
-def _async_client(client: object) -> AsyncMongoClient[dict[str, Any]]:
-    """The client, if it is an asynchronous one. Both drivers answer True to hasattr, so its class decides."""
-    _check_asynchronous(client)
-    if _class_names(type(client)) & {"pymongo.AsyncMongoClient", "motor.AgnosticClient", "motor.AsyncIOMotorClient"}:
-        return client  # type: ignore[return-value]  # Motor's has the same methods
-    raise ConfigError(f"client= takes an AsyncMongoClient, an AsyncIOMotorClient or a function, not {client!r}")
-
-
-def _check_asynchronous(client: object) -> None:
-    """ConfigError for a MongoClient, its class, or a partial of it."""
-    made = client.func if isinstance(client, partial) else client
-    if "pymongo.MongoClient" in _class_names(made if isinstance(made, type) else type(made)):
-        raise ConfigError("the mongodb store needs pymongo.AsyncMongoClient: MongoClient would block the server")
-
-
-def _class_names(cls: type) -> set[str]:
-    return {f"{base.__module__.split('.')[0]}.{base.__name__}" for base in cls.__mro__}
 
 
 @contextmanager

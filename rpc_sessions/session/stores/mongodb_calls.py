@@ -8,10 +8,11 @@ or a deadline passes.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from rpc_sessions.session.unfinished import Unfinished
 
 FAREWELL = 1.0  # seconds, at the end, for what is under way; the server would notice by itself that we are gone
 
@@ -19,32 +20,10 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Calls:
-    """The calls that are under way."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Future[Any]] = set()  # Any: whatever each gives
-
-    def start(self, call: Awaitable[T]) -> asyncio.Future[T]:
-        """Begin a call. Await ``asyncio.shield`` of it."""
-        task = asyncio.ensure_future(call)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Future[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # there may be nobody any more who wants to know
-
-    async def end(self) -> None:
-        """Wait for what is under way; not for ever."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=FAREWELL)
-
-
 class HasCalls(Protocol):
-    calls: Calls
+    """calls: those that are under way."""
+
+    calls: Unfinished
 
 
 S = TypeVar("S", bound=HasCalls)
@@ -56,6 +35,6 @@ def to_the_end(method: Method[S, P, T]) -> Method[S, P, T]:
 
     @wraps(method)
     async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.shield(self.calls.start(method(self, *args, **kwargs)))
+        return await self.calls.to_the_end(method(self, *args, **kwargs))
 
     return run

@@ -11,7 +11,8 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-from rpc_sessions.session.stores.mongodb_calls import FAREWELL, Calls
+from rpc_sessions.session.stores.mongodb_calls import FAREWELL
+from rpc_sessions.session.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.change_stream import AsyncChangeStream
@@ -30,7 +31,7 @@ _CANNOT = (40573, 40324, 115, 13)
 _log = logging.getLogger(__name__)
 
 
-async def changed(sessions: Collection, calls: Calls) -> AsyncGenerator[object, None]:
+async def changed(sessions: Collection, calls: Unfinished) -> AsyncGenerator[object, None]:
     """The ``_id`` of each document that is inserted, changed or deleted; None and the end as ``Watches`` says.
 
     calls: what asks the server. PyMongoError while the server is away.
@@ -45,7 +46,7 @@ async def changed(sessions: Collection, calls: Calls) -> AsyncGenerator[object, 
             await _close(stream)
 
 
-async def _open(sessions: Collection, calls: Calls) -> Stream | None:
+async def _open(sessions: Collection, calls: Unfinished) -> Stream | None:
     """The stream; None if there are none."""
     opening = calls.start(_open_now(sessions))
     try:
@@ -73,7 +74,7 @@ async def _open_now(sessions: Collection) -> Stream | None:
         return None
 
 
-async def _ask(stream: Stream, calls: Calls) -> Any:
+async def _ask(stream: Stream, calls: Unfinished) -> Any:
     """A change, or None if there was none for a while. The stream is not closed while the question is under way."""
     import pymongo
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
@@ -22,7 +22,8 @@ from rpc_sessions.session.stores.damaged import checked, skipping_corrupt
 from rpc_sessions.session.stores.postgresql_listen import Listener, listening
 from rpc_sessions.session.stores.postgresql_notify import Notifier, channel
 from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect, sqlite_file
-from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, make_table
+from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, exists, make_table
+from rpc_sessions.session.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Delete, Executable, Insert, Row, Select, Update, UpdateBase
@@ -35,7 +36,6 @@ __all__ = ["SQLStore", "ddl", "make_table"]
 _PATIENCE = 5.0  # seconds for a connection and an answer: less than the deadline of a call
 _BATCH = 500
 
-_Returned = TypeVar("_Returned")
 _log = logging.getLogger(__name__)
 
 
@@ -71,7 +71,7 @@ class SQLStore:
         self._engine: AsyncEngine | None = None
         self._preparing = asyncio.Lock()
         self._prepared = False
-        self._running: set[asyncio.Task[Any]] = set()
+        self._statements = Unfinished()  # to break one off, as its call is cancelled, would cost the connection
         self._notifier: Notifier | None = None  # with PostgreSQL
         self._listeners: set[Listener] = set()
 
@@ -117,13 +117,19 @@ class SQLStore:
         return count
 
     async def close(self) -> None:
-        if self._running:
-            await asyncio.wait(self._running)
+        await self._statements.end()
         for listener in self._listeners:
             listener.stop()
         engine, self._engine, self._prepared = self._engine, None, False
         if engine is not None and self._owned:
             await engine.dispose()
+
+    async def lacks(self) -> str | None:
+        """The table, where nobody has made it."""
+        with _failures():
+            async with asyncio.timeout(_PATIENCE):
+                there = await exists(self._made(), self._table)
+        return None if there else f"table {self._table.name} in its database"
 
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         columns = self._table.c
@@ -171,25 +177,15 @@ class SQLStore:
         return await self._count(self._table.delete().where(columns.key.in_(keys), columns.expires <= now))
 
     async def _rows(self, statement: Select[Any]) -> Rows:
-        return (await self._run(self._execute(statement)))[0]
+        return (await self._statements.to_the_end(self._execute(statement)))[0]
 
     async def _count(self, statement: UpdateBase) -> int:
         """How many rows a statement wrote."""
-        return (await self._run(self._execute(statement)))[1]
+        return (await self._statements.to_the_end(self._execute(statement)))[1]
 
     async def _tell(self, statement: Insert | Update | Delete) -> int:
         """How many rows a statement wrote; who watches is told of each."""
-        return await self._run(self._execute_and_tell(statement))
-
-    async def _run(self, work: Coroutine[Any, Any, _Returned]) -> _Returned:
-        """What a statement returned.
-
-        The statement of a call that is cancelled runs to its end: breaking it off would cost the connection.
-        """
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return await self._statements.to_the_end(self._execute_and_tell(statement))
 
     async def _execute(self, statement: Executable) -> tuple[Rows, int]:
         """The rows that a statement found, and how many it wrote."""
@@ -207,16 +203,21 @@ class SQLStore:
         return (await self._execute(statement))[1]
 
     async def _ready(self) -> AsyncEngine:
-        """The engine, made on first use in the loop that uses it; its table is there."""
+        """The engine, whose database has the table."""
+        engine = self._made()
+        if not self._prepared:
+            async with self._preparing:
+                if not self._prepared:
+                    await create(engine, self._table)
+                    self._prepared = True
+        return engine
+
+    def _made(self) -> AsyncEngine:
+        """The engine, made on first use in the loop that uses it."""
         if self._engine is None:
             self._engine, self._preparing = check_engine(self._make()), asyncio.Lock()
             tells = self._engine.dialect.name == "postgresql"
             self._notifier = Notifier(self._engine, self._table) if tells else None
-        if not self._prepared:
-            async with self._preparing:
-                if not self._prepared:
-                    await create(self._engine, self._table)
-                    self._prepared = True
         return self._engine
 
 

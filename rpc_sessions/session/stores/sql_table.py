@@ -1,4 +1,4 @@
-"""The table of the SQL store: as SQLAlchemy describes it, as DDL to print, and created where it is missing."""
+"""The table of the SQL store: as SQLAlchemy describes it, as DDL to print, looked for and created."""
 
 from __future__ import annotations
 
@@ -64,13 +64,19 @@ def ddl(dialect: str, table: str = TABLE) -> str:
 
 async def create(engine: AsyncEngine, table: Table) -> None:
     """Create the table if there is none. Several processes may try at once: one does it."""
-    from sqlalchemy import inspect
     from sqlalchemy.exc import DBAPIError
 
     try:
         async with engine.begin() as connection:
             await connection.run_sync(table.metadata.create_all)
     except DBAPIError:
-        async with engine.connect() as connection:
-            if not await connection.run_sync(lambda sync: inspect(sync).has_table(table.name)):
-                raise
+        if not await exists(engine, table):
+            raise
+
+
+async def exists(engine: AsyncEngine, table: Table) -> bool:
+    """Whether the database has the table."""
+    from sqlalchemy import inspect
+
+    async with engine.connect() as connection:
+        return await connection.run_sync(lambda sync: inspect(sync).has_table(table.name))
