@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 from tornado.ioloop import IOLoop
@@ -22,6 +23,10 @@ from tests.processes import REPOSITORY, Process, find_free_port
 from tests.requirements import needs_module
 
 __all__ = ["logs", "make_server"]  # fixtures for all tests
+
+# What a property test finds does not depend on how busy the machine is.
+settings.register_profile("however slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("however slow")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,10 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 # Below what the system gives out by itself, and apart for each worker of pytest-xdist: a port that was found
-# free, to have nobody at it or somebody later, is given to no other test.
+# free, to have nobody at it or somebody later, is given to no other test. Two runs on one machine begin apart.
 _FIRST = 12_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_ports = itertools.cycle(range(_FIRST, _FIRST + 2_000))
+_BEGIN = _FIRST + os.getpid() * 97 % 2_000
+_ports: Iterator[int] = itertools.cycle([*range(_BEGIN, _FIRST + 2_000), *range(_FIRST, _BEGIN)])
 
 
 def find_free_port() -> int:
@@ -48,7 +49,7 @@ class Process:
         *,
         env: Mapping[str, str] | None = None,
         cwd: str | Path = REPOSITORY,
-        ready_within: float = 20,
+        ready_within: float = 60,
     ) -> None:
         command = [str(argument) for argument in arguments]
         if command[0].startswith("-") or command[0].endswith(".py"):
@@ -106,11 +107,11 @@ class Process:
                     raise TimeoutError(f"{self.command} does not listen on {port}:\n{self.output}") from None
                 time.sleep(0.02)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Its exit status, once it has ended by itself."""
         return self.popen.wait(timeout)
 
-    def stop(self, timeout: float = 10) -> int:
+    def stop(self, timeout: float = 30) -> int:
         """SIGTERM, and SIGKILL for one that does not listen. The exit status."""
         self.popen.terminate()
         try:

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "rpc_sessions"
 LAYERS = [
     {"errors", "types", "hints"},
     {"codec", "protocol", "loops", "params", "options", "request"},
-    {"modules", "chain", "middleware", "actions", "batch", "crew", "deadlines", "session"},
+    {"modules", "chain", "middleware", "actions", "answers", "batch", "crew", "deadlines", "session"},
     {"dispatcher"},
     {"live", "transport"},
     {"processes", "stopping"},
@@ -28,15 +28,15 @@ LAYERS = [
 
 # Where a package that is always there may be imported.
 PACKAGES = {
-    "tornado": ("transport", "processes", "server", "testing"),
+    "tornado": ("transport", "processes", "server"),
     "click": ("cli",),
     "picows": ("transport.picows_reader",),
 }
 # Where a driver may be imported, in functions only: nobody pays who does not use it.
 DRIVERS = {
-    "pymongo": ("session.stores.mongodb", "session.stores.mongodb_watch"),
+    "pymongo": ("session.stores.mongodb", "session.stores.mongodb_setup", "session.stores.mongodb_watch"),
     "bson": ("session.stores.mongodb", "session.stores.mongodb_express"),
-    "motor": ("session.stores.mongodb",),
+    "motor": ("session.stores.mongodb_setup",),
     "redis": (
         "session.stores.redis",
         "session.stores.redis_client",
@@ -271,7 +271,7 @@ GOOD = {
     "codec.py": "import ujson\nfrom rpc_sessions import errors",
     "session/__init__.py": "from .cookie import x",
     "session/cookie.py": "from ..codec import y",
-    "session/stores/mongodb.py": "def f():\n    import pymongo\n    from motor.motor_asyncio import x",
+    "session/stores/mongodb_setup.py": "def f():\n    import pymongo\n    from motor.motor_asyncio import x",
     "server.py": "import tornado.web\nfrom .session import cookie",
     "cli/new.py": "import click\nfrom rpc_sessions.server import Server",
 }

@@ -152,7 +152,7 @@ def test_node_as_the_clients_readme_says(start_process: StartProcess, tmp_path: 
     start_process(["examples/01_echo/app.py"], port, env={"PORT": str(port)})
     (program,) = (block for block in blocks((CLIENT / "README.md").read_text(), "js") if "ss.close()" in block)
     (tmp_path / "client.mjs").write_text(program.replace("3000", str(port)))
-    done = subprocess.run(["node", "client.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(["node", "client.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("hello\n", "")
 
 

@@ -17,6 +17,7 @@ from rpc_sessions import RPCError
 from tests.apps import Site
 
 JSON_TYPE = {"Content-Type": "application/json"}
+DEFAULTS: dict[str, Any] = {"compression": None, "open_timeout": 30}  # where others have the processors, it takes long
 
 
 def request(method: str, params: object = (), id: object = 1) -> str:
@@ -40,11 +41,11 @@ class Socket:
     async def send(self, text: str | bytes) -> None:
         await self.connection.send(text)
 
-    async def receive(self, within: float = 15) -> Any:
+    async def receive(self, within: float = 30) -> Any:
         """The next message, whatever it is."""
         return json.loads(await asyncio.wait_for(self.connection.recv(), within))
 
-    async def reply(self, within: float = 15) -> Any:
+    async def reply(self, within: float = 30) -> Any:
         """The next message that is no event."""
         while True:
             message = await self.receive(within)
@@ -53,7 +54,7 @@ class Socket:
             else:
                 return message
 
-    async def event(self, within: float = 15) -> tuple[str, list[Any]]:
+    async def event(self, within: float = 30) -> tuple[str, list[Any]]:
         """The next event: its name and its params."""
         message = self.events.pop(0) if self.events else await self.receive(within)
         return message["method"], message["params"]
@@ -75,7 +76,7 @@ class Socket:
         """The result of a call. RPCError if it is answered with an error."""
         return result_of(await self.call(method, *params))
 
-    async def closed(self, within: float = 15) -> tuple[int | None, str]:
+    async def closed(self, within: float = 30) -> tuple[int | None, str]:
         """Wait until the server has closed: (code, reason). What was still on its way is dropped."""
         async with asyncio.timeout(within):
             try:
@@ -94,7 +95,7 @@ def result_of(reply: Mapping[str, Any]) -> Any:
 @asynccontextmanager
 async def connect(site: Site, *, headers: Mapping[str, str] | None = None, **options: Any) -> AsyncIterator[Socket]:
     """A WebSocket to ``/rpc``. headers: of the handshake. options: of ``websockets.connect``."""
-    async with connect_websocket(site.ws, additional_headers=headers, compression=None, **options) as connection:
+    async with connect_websocket(site.ws, additional_headers=headers, **DEFAULTS | options) as connection:
         yield Socket(connection)
 
 
@@ -102,7 +103,7 @@ async def post(site: Site, body: str | bytes, headers: Mapping[str, str] = JSON_
     """The response to a POST of a JSON-RPC text, whatever its status."""
     client = AsyncHTTPClient()
     return await client.fetch(
-        f"{site.url}/rpc", method="POST", body=body, headers=dict(headers), raise_error=False, request_timeout=10
+        f"{site.url}/rpc", method="POST", body=body, headers=dict(headers), raise_error=False, request_timeout=30
     )
 
 

@@ -8,17 +8,19 @@ import pytest
 
 from tests.apps import MakeServer, serving
 from tests.logs import Logs
+from tests.waiting import until
 from tests.wire import connect, post_call
 
 ANSWERS = """
     import asyncio
 
     def actions(req, res, ss):
-        ss.api.ended = asyncio.Event()
+        ss.api.answered, ss.api.go_on, ss.api.ended = (asyncio.Event() for _ in range(3))
 
         async def early(value):
             res(value)
-            await asyncio.sleep(0.5)
+            ss.api.answered.set()
+            await ss.api.go_on.wait()
             ss.api.ended.set()
 
         async def early_error():
@@ -51,7 +53,8 @@ async def test_an_early_answer_arrives_before_the_action_ends(make_server: MakeS
     async with serving(ss) as site, connect(site) as socket:
         assert await socket.result("app.early", "soon") == "soon"
         assert not ss.api.ended.is_set()
-        await asyncio.wait_for(ss.api.ended.wait(), 15)
+        ss.api.go_on.set()
+        await asyncio.wait_for(ss.api.ended.wait(), 30)
         reply = await socket.call("app.early_error")
         assert reply["error"] == {"code": -1, "message": "no", "data": {"why": "early"}}
 
@@ -60,7 +63,12 @@ async def test_an_early_answer_arrives_before_the_action_ends(make_server: MakeS
 async def test_over_http_an_early_answer_waits_for_the_action(make_server: MakeServer) -> None:
     ss = make_server({"rpc/app.py": ANSWERS})
     async with serving(ss) as site:
-        assert (await post_call(site, "app.early", "later"))["result"] == "later"
+        posted = asyncio.ensure_future(post_call(site, "app.early", "later"))
+        await until(lambda: ss.api.answered.is_set())
+        await asyncio.sleep(0.1)
+        assert not posted.done()
+        ss.api.go_on.set()
+        assert (await posted)["result"] == "later"
         assert ss.api.ended.is_set()
 
 
@@ -92,9 +100,10 @@ ISOLATION = {
         def actions(req, res, ss):
             req.use("tags.tag")
 
-            async def who(delay):
+            async def who(turn):
                 before = [req.id, req.params, req.tag]
-                await asyncio.sleep(delay)
+                if turn:
+                    await ss.api.turns[turn].wait()
                 return before == [req.id, req.params, req.tag] and req.tag
 
             async def in_a_task(delay):
@@ -114,7 +123,8 @@ ISOLATION = {
                 return await asyncio.to_thread(lambda: req.tag)
 
             async def calls_another(delay):
-                inner = await ss.rpc("app.who", delay)
+                await asyncio.sleep(delay)
+                inner = await ss.rpc("app.who", 0)
                 return [inner, req.tag]
 
             async def about():
@@ -135,14 +145,17 @@ ISOLATION = {
 
 @pytest.mark.gen_test
 async def test_calls_that_run_at_once_see_their_own_request(make_server: MakeServer) -> None:
-    async with serving(make_server(ISOLATION)) as site, connect(site) as one, connect(site) as two:
-        for delay in (0.05, 0.0, 0.03, 0.0, 0.01):
+    ss = make_server(ISOLATION)
+    turns = ss.api.turns = [asyncio.Event() for _ in range(4)]
+    async with serving(ss) as site, connect(site) as one, connect(site) as two:
+        for turn in (3, 0, 2, 0, 1):
             for socket in (one, two):
-                await socket.begin("app.who", delay)
-        for socket in (one, two):
-            replies = [await socket.reply() for _ in range(5)]
-            assert [reply["id"] for reply in replies] == [2, 4, 5, 3, 1]  # the fast ones first
-            assert all(reply["result"] == f"websocket {reply['id']}" for reply in replies)
+                await socket.begin("app.who", turn)
+        for ids, turn in (([2, 4], 1), ([5], 2), ([3], 3), ([1], 0)):
+            for socket in (one, two):
+                replies = [await socket.reply() for _ in ids]
+                assert [(reply["id"], reply["result"]) for reply in replies] == [(id, f"websocket {id}") for id in ids]
+            turns[turn].set()
 
 
 @pytest.mark.gen_test

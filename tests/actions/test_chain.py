@@ -69,7 +69,7 @@ LAYERS = """
 
     def timed():
         async def layer(req, res, next):
-            await asyncio.wait_for(next(), 5)
+            await asyncio.wait_for(next(), 30)
         return layer
 """
 

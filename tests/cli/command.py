@@ -82,7 +82,7 @@ class CommandLine:
             env={**self.env, "RPC_SESSIONS_APP": "app", **env},
             input=stdin.encode(),
             capture_output=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -90,7 +90,7 @@ class CommandLine:
     def python(self, program: str) -> str:
         """What a program in the folder prints."""
         command = [sys.executable, program]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=30, check=True).stdout
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=True).stdout
 
     def terminal(self, columns: int, *arguments: str) -> str:
         """What a terminal of so many columns is sent."""

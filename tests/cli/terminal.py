@@ -19,7 +19,7 @@ def in_terminal(columns: int, command: Sequence[str | Path], cwd: Path, env: Map
     with subprocess.Popen(command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         sent = b"".join(iter(lambda: _read(ours), b""))
-        process.wait(30)
+        process.wait(60)
     os.close(ours)
     return sent.decode().replace("\r\n", "\n")
 

@@ -59,7 +59,7 @@ def test_a_pipe_that_is_closed_early_is_no_failure_to_report(cli: CommandLine, o
         assert len(process.stdout.readline()) > 40
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
 
 
 def test_a_full_disk_is_one_line(cli: CommandLine) -> None:

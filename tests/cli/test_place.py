@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,19 @@ def test_in_another_folder_nothing_is_found_and_nothing_made(cli: CommandLine, p
         where = f"there is no {cli.folder / place} ({place} is relative to the current directory)"
         assert said == f"{app} has no sessions here: {where}"
     assert list(cli.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_in_a_database_without_the_table_nothing_is_found_and_nothing_made(
+    cli: CommandLine, tmp_path: Path, command: list[str]
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/others.db"
+    write_app(cli.folder, {"shares.py": APP.format(store=f'"sql", url="{url}", table="kept"')})
+    with closing(sqlite3.connect(tmp_path / "others.db")) as database:
+        database.execute("CREATE TABLE others (a)")
+        said = cli("sessions", *command, "--app=shares").failure
+        assert said == "shares has no sessions here: there is no table kept in its database"
+        assert [name for (name,) in database.execute("SELECT name FROM sqlite_master")] == ["others"]
 
 
 def test_an_absolute_path_is_the_same_everywhere(cli: CommandLine, tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ const http = new JSONRPCClient(async (payload) => {
 await calls(http);
 await batch(http);
 http.notify("app.note", ["by HTTP"]);
-await http.request("app.wait", [0.05]);
-assert.deepEqual(await http.request("app.noted", []), [["by WebSocket"], ["by HTTP"]]);
+assert.equal(await http.request("app.wait", [0.05]), "waited 0.05");
+let noted = [];
+while (noted.length < 2) noted = await http.request("app.noted", []); // nothing answers a notification
+assert.deepEqual(noted, [["by WebSocket"], ["by HTTP"]]);
 console.log("json-rpc-2.0: all is well");

@@ -18,7 +18,7 @@ from tests.logs import Logs
 
 @asynccontextmanager
 async def connected(site: Site) -> AsyncIterator[Any]:
-    client = Client(site.ws, timeout=5)
+    client = Client(site.ws, timeout=30)
     reading = await client.ws_connect()
     try:
         yield client
@@ -65,7 +65,7 @@ async def test_notifications_and_events(make_server: MakeServer) -> None:
         await client.app.note(1, 2, _notification=True)
         assert await client.app.noted() == [[1, 2]]
         assert await client.app.announce("news", "headline", {"n": 1}) == 1
-        assert await asyncio.wait_for(events.get(), 5) == ("headline", {"n": 1})
+        assert await asyncio.wait_for(events.get(), 30) == ("headline", {"n": 1})
 
 
 @pytest.mark.gen_test

@@ -26,7 +26,7 @@ async def test_a_client_from_npm(client: str, make_server: MakeServer, logs: Log
             needs("node"), script, site.ws, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), 15)
+            output, _ = await asyncio.wait_for(process.communicate(), 30)
         except TimeoutError:
             process.kill()
             await process.wait()

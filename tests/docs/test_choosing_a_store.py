@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from rpc_sessions import Session, Store
 from rpc_sessions.session import moved, sweep, ticket
 from rpc_sessions.session.options import SessionOptions
-from rpc_sessions.session.stores import choice, damaged, file_folder, mongodb, redis_client, sql
+from rpc_sessions.session.stores import choice, damaged, file_folder, mongodb_setup, redis_client, sql
 from rpc_sessions.session.stores.file import FileStore
 from rpc_sessions.session.stores.memory import MemoryStore
 from rpc_sessions.session.stores.mongodb import MongoStore
@@ -194,7 +194,7 @@ async def test_a_call_costs_what_it_says(make_server: MakeServer) -> None:
 
 def test_the_numbers_are_those_of_the_code() -> None:
     assert f"`poll_interval` is {seconds(SessionOptions().poll_interval):.0f} seconds" in PROSE
-    patience = {sql._PATIENCE, redis_client._PATIENCE, file_folder._PATIENCE, mongodb._PATIENCE_MS / 1000}
+    patience = {sql._PATIENCE, redis_client._PATIENCE, file_folder._PATIENCE, mongodb_setup._PATIENCE_MS / 1000}
     assert patience == {5.0}
     assert set(re.findall(r"(?:within|after|for) (\d) seconds", PROSE)) == {"5"}
     assert sweep.STEADY == 5 * 60

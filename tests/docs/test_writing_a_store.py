@@ -17,7 +17,7 @@ import pytest
 
 from rpc_sessions import Record, StoreUnavailable
 from rpc_sessions.cli.new import write_store
-from rpc_sessions.session.stores.base import FindsByUser, ListsKeys, Store, Watches
+from rpc_sessions.session.stores.base import FindsByUser, ListsKeys, MadeOnUse, Store, Watches
 from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.testing import StoreContract, a_key, a_record
 from tests.conftest import StartProcess
@@ -133,7 +133,7 @@ def methods(*protocols: type) -> set[str]:
 def test_the_tables_are_those_of_the_code() -> None:
     assert [row.split(":")[0] for row in rows("field")] == [field.name for field in fields(Record)]
     required, optional = re.findall(r"\n\| method \|.*?\n\n", TEXT, re.DOTALL)
-    for table, protocols in ((required, [Store]), (optional, [FindsByUser, ListsKeys, Watches])):
+    for table, protocols in ((required, [Store]), (optional, [FindsByUser, ListsKeys, MadeOnUse, Watches])):
         assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == methods(*protocols)
     attributes = [row.split(" = ")[0] for row in rows("attribute")]
     assert attributes == ["forks", "place", "sweeps_itself", "shared", "plain_ids"]

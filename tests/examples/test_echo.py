@@ -39,7 +39,7 @@ def test_echo_from_the_js_client(start_example: StartExample) -> None:
     client = json.dumps((REPOSITORY / "rpc_sessions/client/index.js").as_uri())
     # From stdin, so that node looks for "ws" in the folder it runs in.
     command = ["node", "--input-type=module", "-", server.url]
-    done = subprocess.run(command, input=JS % client, cwd=npm, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, input=JS % client, cwd=npm, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("hello 3\n", "")
 
 

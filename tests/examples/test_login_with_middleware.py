@@ -6,7 +6,7 @@ import pytest
 from websockets import ConnectionClosed
 
 from tests.examples.conftest import StartExample
-from tests.examples.visitor import CallFailed, Socket, Visitor
+from tests.examples.visitor import PATIENCE, CallFailed, Socket, Visitor
 
 ADA = {"name": "ada", "password": "lovelace"}
 
@@ -62,7 +62,7 @@ def test_a_logout_over_http_ends_the_sockets(visitor: Visitor) -> None:
     with visitor.websocket() as socket:
         assert visitor.post("/logout").status == 303
         with pytest.raises(ConnectionClosed) as closed:
-            socket.connection.recv(timeout=10)
+            socket.connection.recv(timeout=PATIENCE)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4401
     assert visitor.get("/me").status == 401

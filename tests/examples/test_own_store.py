@@ -112,7 +112,7 @@ def list_sessions(file: Path) -> subprocess.CompletedProcess[str]:
     (line,) = re.findall(r"^    rpc-sessions (sessions .*)$", (FOLDER / "app.py").read_text(), re.MULTILINE)
     command = [Path(sys.executable).with_name("rpc-sessions"), *line.split()]
     env = {"SESSIONS": str(file)}
-    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_command_line_sees_it(start_example: StartExample, tmp_path: Path) -> None:

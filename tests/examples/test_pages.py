@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import BrowserContext, expect
 
+from tests.chromium import chromium, new_context
 from tests.examples.conftest import StartExample
-from tests.requirements import needs
 
 
 @pytest.fixture
 def browser() -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=needs("chromium"), args=["--no-sandbox"])
-        context = chromium.new_context()
-        context.set_default_timeout(10_000)
-        yield context
-        chromium.close()
+    with chromium() as browser:
+        yield new_context(browser)
 
 
 def test_echo(start_example: StartExample, browser: BrowserContext) -> None:

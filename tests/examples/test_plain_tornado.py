@@ -6,7 +6,7 @@ import pytest
 from websockets import ConnectionClosed
 
 from tests.examples.conftest import StartExample
-from tests.examples.visitor import Visitor
+from tests.examples.visitor import PATIENCE, Visitor
 
 
 def test_calls_and_tornado_handlers_share_the_session(start_example: StartExample) -> None:
@@ -31,7 +31,7 @@ def test_it_ends_on_sigterm(start_example: StartExample) -> None:
         assert socket.rpc("cart.read") == {}
         server.popen.terminate()
         with pytest.raises(ConnectionClosed) as closed:
-            socket.connection.recv(timeout=10)
+            socket.connection.recv(timeout=PATIENCE)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
     assert server.wait() == 0

@@ -11,6 +11,8 @@ from urllib.parse import urlencode, urlsplit
 
 from websockets.sync.client import ClientConnection, connect
 
+PATIENCE = 60  # seconds; a machine may have much else to do
+
 
 class Reply(NamedTuple):
     status: int
@@ -50,7 +52,8 @@ class Visitor:
 
     @contextmanager
     def websocket(self) -> Iterator[Socket]:
-        with connect(f"ws://{self.host}/rpc", additional_headers={"Cookie": self.cookie}) as connection:
+        headers = {"Cookie": self.cookie}
+        with connect(f"ws://{self.host}/rpc", additional_headers=headers, open_timeout=PATIENCE) as connection:
             assert connection.response is not None
             self._take_cookie(connection.response.headers.get("Set-Cookie"))
             yield Socket(connection, self)
@@ -62,7 +65,7 @@ class Visitor:
     def request(
         self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
-        connection = HTTPConnection(self.host, timeout=10)
+        connection = HTTPConnection(self.host, timeout=PATIENCE)
         try:
             connection.request(method, path, body, {"Cookie": self.cookie, **(headers or {})})
             response = connection.getresponse()
@@ -97,14 +100,14 @@ class Socket:
 
     def receive(self) -> Any:
         """The result of the next answer."""
-        while "method" in (message := json.loads(self.connection.recv(timeout=10))):
+        while "method" in (message := json.loads(self.connection.recv(timeout=PATIENCE))):
             self._notified(message["method"], message["params"])
         return _result(message)
 
     def event(self) -> tuple[str, Any]:
         """The next notification, (name, params)."""
         if not self.events:
-            message = json.loads(self.connection.recv(timeout=10))
+            message = json.loads(self.connection.recv(timeout=PATIENCE))
             self._notified(message["method"], message["params"])
         return self.events.pop(0)
 

@@ -40,11 +40,11 @@ async def test_its_user_and_channels_are_what_express_says(tells: Open) -> None:
     async with tells() as ada, ada.socket() as socket:
         publish = ada.site.ss.publish
         await ada.express("req.session.userId = 7; req.session.channels = ['news']")
-        await until(lambda: publish.user("7", "hello"), within=5)
+        await until(lambda: publish.user("7", "hello"))
         assert await socket.event() == ("hello", [])
         assert publish.channel("news", "headline") == 1
         await ada.express("delete req.session.userId; delete req.session.channels")
-        await until(lambda: not publish.user("7", "hello"), within=5)
+        await until(lambda: not publish.user("7", "hello"))
         assert publish.channel("news", "headline") == 0
 
 

@@ -16,9 +16,9 @@ __all__ = ["disk", "mariadb", "own", "postgresql", "redis_server"]  # fixtures
 
 @pytest.fixture(params=REMOTE)
 def remote(request: pytest.FixtureRequest, own: str, monkeypatch: pytest.MonkeyPatch) -> Remote:
-    """A store behind a proxy. It waits for an answer 3 seconds, not 5."""
+    """A store behind a proxy. It waits for an answer 6 seconds."""
     for module in (sql, redis_client):
-        monkeypatch.setattr(module, "_PATIENCE", 3.0)
+        monkeypatch.setattr(module, "_PATIENCE", 6.0)
     name = request.param
     if name in ("mongodb", "motor"):
         own = request.getfixturevalue("mongo_database")

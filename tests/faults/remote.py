@@ -22,7 +22,7 @@ RETRYING = "redis, sent again"  # as redis-py does by itself, if it is not told 
 REMOTE = ["mongodb", "motor", "redis", "postgresql", "mariadb"]
 # Directly: or the driver would ask the server for its address, and go past the proxy. The rest: quick to notice.
 _QUERY = (
-    "directConnection=true&timeoutMS=3000&serverSelectionTimeoutMS=300&connectTimeoutMS=1000&heartbeatFrequencyMS=500"
+    "directConnection=true&timeoutMS=6000&serverSelectionTimeoutMS=1500&connectTimeoutMS=3000&heartbeatFrequencyMS=500"
 )
 
 

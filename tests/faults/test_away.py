@@ -24,7 +24,7 @@ def never(session: Session) -> None:
     raise AssertionError("a session was made up")
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_server_that_cannot_be_reached(make_server: MakeServer, remote: Remote, logs: Logs) -> None:
     async with remote.site(make_server) as site:
         browser = Browser(site)

@@ -20,7 +20,7 @@ POLICIES = ["allkeys-random", "volatile-ttl"]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_it(policy: str, make_server: MakeServer, logs: Logs) -> None:
     with (
         servers.redis_server("--maxmemory", "3mb", "--maxmemory-policy", policy) as server,

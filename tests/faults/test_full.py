@@ -124,7 +124,7 @@ async def grow(session: Session) -> None:
 @pytest.mark.parametrize(
     "kind", [memory, file, sqlite, postgresql, redis_server, mongodb], ids=lambda kind: kind.__name__
 )
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_it(kind: Any, make_server: MakeServer, request: pytest.FixtureRequest, logs: Logs) -> None:
     async with kind(request) as full, serving(session_server(make_server, full.store)) as site:
         browser, newcomer = Browser(site), Browser(site)

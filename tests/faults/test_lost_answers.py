@@ -32,7 +32,7 @@ CALLS: dict[str, tuple[Call, str | None]] = {
 
 
 @pytest.mark.parametrize(("call", "after"), CALLS.values(), ids=CALLS.keys())
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_the_store_says_so_or_has_it_done(remote: Remote, call: Call, after: str | None) -> None:
     async with remote.store() as store:
         first, key, record = a_key(), a_key(), a_record(OLD)
@@ -49,7 +49,7 @@ async def test_the_store_says_so_or_has_it_done(remote: Remote, call: Call, afte
 
 
 @pytest.mark.parametrize("remote", [*REMOTE, RETRYING], indirect=True)
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_mutate_counts_once(make_server: MakeServer, remote: Remote, logs: Logs) -> None:
     """Each is carried out; the client is told that it was, or that nobody knows, and it counts once either way."""
 
@@ -70,7 +70,7 @@ async def test_mutate_counts_once(make_server: MakeServer, remote: Remote, logs:
 
 @pytest.mark.parametrize("lost", ["tea", MOVED])
 @pytest.mark.parametrize("over", ["a socket", "http"])
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_a_log_in_loses_no_session(
     make_server: MakeServer, remote: Remote, logs: Logs, lost: str, over: str
 ) -> None:

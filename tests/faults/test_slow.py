@@ -46,9 +46,9 @@ AFTER = {save: None, mutate: None, log_in: "ada"}
 
 
 @pytest.mark.parametrize(
-    ("held", "deadline", "code"), [("answers", 1.5, -32002), ("requests", 1.5, -32002), ("answers", 15.0, -32010)]
+    ("held", "deadline", "code"), [("answers", 3.0, -32002), ("requests", 3.0, -32002), ("answers", 30.0, -32010)]
 )
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_writes(
     make_server: MakeServer,
     remote: Remote,
@@ -78,7 +78,7 @@ async def test_writes(
             await over_socket(socket, site.ss, put(cart={"tea": 2}))
         began = asyncio.get_running_loop().time()
         await asyncio.gather(*(late_by(socket, write) for socket, write in zip(sockets, AFTER, strict=True)))
-        assert asyncio.get_running_loop().time() - began < 10
+        assert asyncio.get_running_loop().time() - began < 25
         remote.proxy.release()
         for socket, (write, user_id) in zip(sockets, AFTER.items(), strict=True):
             whole = (user_id, {"cart": {"tea": 3}, "n": 1})
@@ -108,7 +108,7 @@ def sqlite_locked(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("locked", "cause"), [(file_locked, "held a lock"), (sqlite_locked, "database is locked")])
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_somebody_keeps_a_lock(
     make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: Logs, locked: Any, cause: str
 ) -> None:

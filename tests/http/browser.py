@@ -40,7 +40,7 @@ class Browser:
             follow_redirects=False,
             raise_error=False,
             allow_nonstandard_methods=True,
-            request_timeout=10,
+            request_timeout=30,
             **options,
         )
         self.take_cookie(set_cookies(response))

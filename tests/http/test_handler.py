@@ -13,7 +13,7 @@ from tests.http.browser import Browser, set_cookies
 from tests.logs import Logs
 from tests.session.steps import over_http, put, session_server
 from tests.stores.doubles import WatchedStore
-from tests.waiting import until
+from tests.waiting import Gate, until
 
 NOTE = {
     "middleware/m.py": """
@@ -80,12 +80,14 @@ async def test_without_use_no_store_is_asked(make_server: MakeServer) -> None:
         assert (await browser.fetch("/", "BREW")).code == 405
 
 
-async def leave(site: Site, path: str, after: float) -> None:
+async def leave(site: Site, path: str, gate: Gate) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", site.port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     await writer.drain()
-    await asyncio.sleep(after)
+    await gate.reached()
     writer.transport.abort()
+    await asyncio.sleep(0.1)  # most often the server knows then
+    gate.let_go()
 
 
 @pytest.mark.gen_test
@@ -97,24 +99,25 @@ async def test_a_client_that_leaves_while_the_handler_runs_does_not_stop_it(
 
         async def get(self) -> None:
             self.req.session["a"] = 1
-            await asyncio.sleep(0.5)
+            await gates["/slow"]()
             self.write("x" * 100_000)
 
     class Streams(Slow):
         async def get(self) -> None:
             self.req.session["a"] = 1
             for _ in range(5):
-                await asyncio.sleep(0.2)
+                await gates["/streams"]()
                 self.write("x" * 1_000_000)
                 await self.flush()
 
+    gates = {"/slow": Gate(), "/streams": Gate()}
     store = WatchedStore()
     ss = session_server(make_server, store)
     ss.http.mount("/slow", Slow)
     ss.http.mount("/streams", Streams)
     async with serving(ss) as site:
-        await leave(site, "/slow", 0.03)
-        await leave(site, "/streams", 0.05)
+        for path, gate in gates.items():
+            await leave(site, path, gate)
         await until(lambda: store.writes == ["insert"] * 2)
         await until(lambda: not site.ss._ready().requests)  # or the server waits for a request that is over
         assert (await Browser(site).get("/slow")).code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -93,6 +94,23 @@ def test_the_store_and_the_options_are_not_replaced(make_server: MakeServer) -> 
     with pytest.raises(AttributeError, match=r"ss\.session\.options\.max_age = 3600"):
         session.options = {"maxAge": 5}  # type: ignore[assignment]  # the mistake
     assert (session.store, session.options) == (store, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("options", "ss.options.call_deadline = 60"),
+        ("session", "ss.session.options.max_age = 3600"),
+        ("http", '@ss.http.route("/path")'),
+        ("publish", 'ss.publish.all("event")'),
+    ],
+)
+def test_the_parts_of_a_server_are_not_replaced(make_server: MakeServer, name: str, instead: str) -> None:
+    ss = make_server({})
+    before = getattr(ss, name)
+    with pytest.raises(AttributeError, match=rf"^{name} cannot be replaced: write .*{re.escape(instead)}"):
+        setattr(ss, name, {"drain": 5})
+    assert getattr(ss, name) is before
 
 
 def test_good_options_are_taken(make_server: MakeServer) -> None:

@@ -49,7 +49,7 @@ async def send_chunked(site: Site, body: bytes, size: int) -> int:
         writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         await writer.drain()
     writer.write(b"0\r\n\r\n")
-    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     writer.close()
     return int(answer.split()[1])
 
@@ -106,7 +106,7 @@ async def test_a_client_that_leaves_during_its_call_leaves_nothing_behind(make_s
         head = f"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
         writer.write(head.encode() + text)
         await writer.drain()
-        await asyncio.sleep(0.03)
+        await until(lambda: site.ss._ready().dispatcher.running)
         writer.transport.abort()
         await until(lambda: site.ss.api.ended == [0.1])
         await until(lambda: not site.ss._ready().requests)

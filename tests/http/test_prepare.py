@@ -43,7 +43,7 @@ class Unsendable(RequestHandler):
             self.set_status(204)
             self.write("a body where there is none")
         else:
-            self.res.header("Bad\r\nName", "x")
+            self.set_header("Bad\r\nName", "x")
 
 
 @pytest.mark.gen_test

@@ -70,3 +70,67 @@ async def test_any_other_error_says_nothing_of_itself(make_server: MakeServer, l
             assert b"Traceback" not in response.body
             assert "Set-Cookie" not in response.headers
     logs.take("12345|500 GET|Uncaught")
+
+
+WRONG_HEADERS: list[tuple[Any, Any, str]] = [
+    ("X-Odd", "a\nb", r"ValueError: the header X-Odd cannot hold '\\n'"),
+    ("X-Odd", "a\r\nSet-Cookie: b=1", r"cannot hold '\\r'"),
+    ("X-Odd", "a\0", r"cannot hold '\\x00'"),
+    ("X-Odd", "漢字", r"cannot hold '漢': in a URL, write urllib\.parse\.quote\(text\)"),
+    ("X-Odd", None, "TypeError: the header X-Odd is a string or a number, not NoneType"),
+    ("X-Odd", b"bytes", "TypeError: the header X-Odd is a string or a number, not bytes"),
+    ("X Odd", "a", "ValueError: 'X Odd' is no name of a header"),
+    ("X-Odd:", "a", "'X-Odd:' is no name"),
+    ("X-Odd\r\nX", "a", "is no name"),
+    ("", "a", "'' is no name"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "says"), WRONG_HEADERS)
+@pytest.mark.gen_test
+async def test_a_header_that_cannot_be_sent_is_refused_at_its_line(
+    make_server: MakeServer, logs: Logs, name: Any, value: Any, says: str
+) -> None:
+    ss, passed = make_server({}), list[str]()
+
+    @ss.http.route("/header")
+    async def header(req: HTTPRequest, res: HTTPResponse) -> Any:
+        req.session["a"] = 1
+        res.header(name, value)
+        passed.append("header")
+
+    @ss.http.route("/redirect")
+    async def redirect(req: HTTPRequest, res: HTTPResponse) -> Any:
+        req.session["a"] = 1
+        res.redirect("/next" + value)
+        passed.append("redirect")
+
+    @ss.http.route("/session")
+    async def session(req: HTTPRequest, res: HTTPResponse) -> Any:
+        return dict(req.session)
+
+    async with serving(ss) as site:
+        browser = Browser(site)
+        assert (await browser.get("/header")).code == 500
+        if name == "X-Odd":
+            assert (await browser.get("/redirect")).code == 500
+        assert not passed
+        assert json.loads((await browser.get("/session")).body) == {}  # nothing was stored
+    logs.take(says)
+    logs.take("500 GET")
+    logs.take("Uncaught")
+
+
+@pytest.mark.gen_test
+async def test_any_other_header_is_sent(make_server: MakeServer) -> None:
+    ss = make_server({})
+
+    @ss.http.route("/headers")
+    async def headers(req: HTTPRequest, res: HTTPResponse) -> Any:
+        res.header("X-Number", 5).header("X-Latin", "é\t!").header("x-empty", "").header("Set-Cookie", " a=1 ")
+        res.redirect("/%E6%BC%A2?a=b&c=é")
+
+    async with serving(ss) as site:
+        found = (await Browser(site).get("/headers")).headers
+        assert (found["X-Number"], found["X-Latin"], found["X-Empty"]) == ("5", "é\t!", "")
+        assert (found["Set-Cookie"], found["Location"]) == ("a=1", "/%E6%BC%A2?a=b&c=é")

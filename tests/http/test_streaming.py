@@ -112,11 +112,11 @@ async def test_a_client_that_leaves_before_the_reply_does_no_harm(make_server: M
     store = WatchedStore()
     async with serving(server(make_server, store)) as site:
         store.slow = {"insert": 0.1}
-        for path in ("Written", "RaisedFinish", "FinishedAndLeft", "redirect"):
+        for number, path in enumerate(("Written", "RaisedFinish", "FinishedAndLeft", "redirect"), 1):
             _, writer = await asyncio.open_connection("127.0.0.1", site.port)
             writer.write(f"GET /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             await writer.drain()
-            await asyncio.sleep(0.03)
+            await until(lambda number=number: len(store.writes) == number)  # type: ignore[misc]  # it takes no arguments
             writer.transport.abort()
         await until(lambda: store.writes == ["insert"] * 4)
         await until(lambda: not site.ss._ready().requests)  # or the server waits for a request that is over

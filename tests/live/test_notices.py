@@ -16,7 +16,7 @@ from tests.live.conftest import SOON
 from tests.logs import Logs
 from tests.session.steps import look, over_http, over_socket, put, session_server
 from tests.stores.doubles import WatchedStore
-from tests.waiting import until
+from tests.waiting import Gate, until
 
 
 class TellingStore(WatchedStore):
@@ -42,8 +42,7 @@ class TellingStore(WatchedStore):
 
 
 async def listening(store: TellingStore) -> None:
-    while not store.asked:  # noqa: ASYNC110 (the server begins by itself)
-        await asyncio.sleep(0.01)
+    await until(lambda: store.asked)
 
 
 @pytest.mark.gen_test
@@ -53,10 +52,12 @@ async def test_a_notice_during_a_handshake_is_not_lost(make_server: MakeServer) 
         browser = Browser(site)
         await over_http(browser, put(a=1))
         await listening(store)
-        store.late = {"load": 1.0}  # what it has read is old when it arrives
+        store.after["load"] = gate = Gate()  # what it has read is old when it arrives
         connecting = asyncio.ensure_future(browser.socket().__aenter__())
-        await asyncio.sleep(0.1)
+        await gate.reached()
         await store.end_elsewhere(site.ss.session.key_for(browser.id or ""))
+        await until(store.told.empty)
+        gate.let_go()
         socket = await connecting
         assert await socket.closed(SOON) == (4401, "session ended")
 
@@ -69,9 +70,10 @@ async def test_a_notice_whose_read_fails_is_tried_again(make_server: MakeServer)
         await over_http(browser, put(a=1))
         async with browser.socket() as socket:
             await listening(store)
+            store.forget()
             store.down = True
             await store.end_elsewhere(site.ss.session.key_for(browser.id or ""))
-            await asyncio.sleep(0.3)
+            await until(lambda: store.count["load"])
             store.down = False
             assert await socket.closed() == (4401, "session ended")
 
@@ -109,7 +111,7 @@ async def test_many_notices_hold_up_none(make_server: MakeServer) -> None:
             for _ in range(2000):
                 store.told.put_nowait(site.ss.session.key_for(busy.id or ""))
             await store.end_elsewhere(site.ss.session.key_for(other.id or ""))
-            assert await socket.closed(15) == (4401, "session ended")
+            assert await socket.closed(SOON) == (4401, "session ended")
 
 
 @pytest.mark.gen_test

@@ -65,7 +65,7 @@ def same(a: object, b: object) -> bool:
 
 
 @given(values, st.none() | numbers | strings)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_value_comes_back_equal(value: object, id: object) -> None:
     text = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": [value], "id": id}, ensure_ascii=False)
     reply = dispatch(text)
@@ -85,7 +85,7 @@ def is_reply(reply: object) -> bool:
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
 @example(b"[" * (MAX_DEPTH + 1))
 @example(b"\xef\xbb\xbf{}")
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_bytes_of_any_kind_are_answered(data: bytes) -> None:
     reply = dispatch(data)
     assert reply is not None
@@ -93,7 +93,7 @@ def test_bytes_of_any_kind_are_answered(data: bytes) -> None:
 
 
 @given(st.lists(calls | values, max_size=5) | calls | values)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_json_of_any_kind_is_answered_or_is_a_notification(message: object) -> None:
     reply = dispatch(json.dumps(message))
     items = message if isinstance(message, list) else [message]
@@ -112,7 +112,7 @@ def is_notification(item: object) -> bool:
 
 
 @given(values)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_text_that_is_cut_off_is_a_parse_error(value: object) -> None:
     text = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": [value], "id": 1})
     for end in range(0, len(text), max(1, len(text) // 5)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -30,16 +30,24 @@ class Line:
         registered = Registered(self.browser.site.ss, step)
         waiting = self._waiting[registered.name] = asyncio.get_running_loop().create_future()
         await self.socket.send(request(f"{module}.do", [registered.name], registered.name))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             reply = await waiting
         error = reply.get("error")
         return registered.result(RPCError(error["code"], error["message"]) if error else None)
 
     async def redeem(self) -> None:
         """Do with the tickets that came what the JS client does, one after the other."""
-        await asyncio.sleep(0.01)
+        await self._all_read()
         while self.tickets:
             assert await self.browser.redeem(self.tickets.pop(0)) in (204, 403)
+
+    async def _all_read(self) -> None:
+        """Until all is read that the server has sent: it answers behind that."""
+        with suppress(ConnectionClosed):
+            answered = self._waiting["read"] = asyncio.get_running_loop().create_future()
+            await self.socket.send(request("rpc.cancel", {"id": "nobody"}, "read"))
+            async with asyncio.timeout(30):
+                await answered
 
     async def read(self) -> None:
         """Take what comes, until the server closes."""

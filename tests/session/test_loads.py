@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
-from rpc_sessions import ConfigError, Session
-from tests.apps import MakeServer, serving
+from rpc_sessions import ConfigError, RPCError, Session
+from tests.apps import MakeServer, Site, serving
 from tests.http.browser import Browser
 from tests.session.lines import line
 from tests.session.steps import look, over_http, over_socket, put, session_server
 from tests.stores.doubles import WatchedStore
+from tests.waiting import Gate, until
 
 COPIES = """
     def actions(req, res, ss):
@@ -30,6 +32,18 @@ def shared_store() -> WatchedStore:
     return WatchedStore(shared=True)
 
 
+async def under_way(site: Site, calls: int) -> None:
+    """Wait until so many calls have come to the server."""
+    await until(lambda: site.ss._ready().dispatcher.running == calls)
+
+
+async def write_elsewhere(store: WatchedStore, key: str, data: str) -> None:
+    """Another process writes these values into the session."""
+    record = await store.inner.load(key)
+    assert record
+    assert await store.inner.replace(key, replace(record, data=data, token="elsewhere"), record)
+
+
 @pytest.mark.gen_test
 async def test_calls_that_come_together_share_one_load(make_server: MakeServer) -> None:
     store = shared_store()
@@ -38,8 +52,11 @@ async def test_calls_that_come_together_share_one_load(make_server: MakeServer) 
         await over_http(browser, put(a=1))
         async with line(browser) as one:
             store.forget()
-            store.late = {"load": 1.0}  # time for all of them to come in
-            assert await asyncio.gather(*(one.do(look) for _ in range(20))) == [(None, {"a": 1})] * 20
+            store.after["load"] = gate = Gate()
+            calls = asyncio.gather(*(one.do(look) for _ in range(20)))
+            await under_way(site, 20)
+            gate.let_go()
+            assert await calls == [(None, {"a": 1})] * 20
             assert 1 <= store.count["load"] <= 2
 
 
@@ -51,11 +68,12 @@ async def test_calls_that_come_during_a_load_share_the_next(make_server: MakeSer
         await over_http(browser, put(a=1))
         async with line(browser) as one:
             store.forget()
-            store.late = {"load": 1.0}
-            calls = []
-            for _ in range(10):
-                calls.append(asyncio.create_task(one.do(look)))
-                await asyncio.sleep(0.005)
+            store.after["load"] = gate = Gate()
+            calls = [asyncio.create_task(one.do(look))]
+            await gate.reached()
+            calls += [asyncio.create_task(one.do(look)) for _ in range(9)]
+            await under_way(site, 10)
+            gate.let_go()
             await asyncio.gather(*calls)
             assert store.count["load"] == 2
 
@@ -68,13 +86,14 @@ async def test_a_call_never_sees_less_than_what_was_saved_before_it_came(make_se
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with line(browser) as one:
-            store.late = {"load": 0.2}
+            store.after["load"] = gate = Gate()
             early = asyncio.create_task(one.do(look))
-            await asyncio.sleep(0.05)
-            record_late, store.late = store.late, {}
-            await over_http(browser, put(a=2))
-            store.late = record_late
-            assert await one.do(look) == (None, {"a": 2})
+            await gate.reached()
+            await write_elsewhere(store, site.ss.session.key_for(browser.id or ""), '{"a":2}')
+            late = asyncio.create_task(one.do(look))
+            await under_way(site, 2)
+            gate.let_go()
+            assert await late == (None, {"a": 2})
             await early
 
 
@@ -85,14 +104,16 @@ async def test_a_call_that_is_cancelled_takes_the_load_from_nobody(make_server: 
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with line(browser) as one:
-            store.late = {"load": 1.0}
+            store.after["load"] = gate = Gate()
             first = asyncio.create_task(one.do(look))
             second = asyncio.create_task(one.do(look))
-            await asyncio.sleep(0.05)
+            await under_way(site, 2)
             name = next(iter(one._waiting))
             await one.socket.send(json.dumps({"jsonrpc": "2.0", "method": "rpc.cancel", "params": {"id": name}}))
-            outcomes = await asyncio.gather(first, second, return_exceptions=True)
-            assert [getattr(outcome, "code", 0) for outcome in outcomes] == [-32800, 0]
+            with pytest.raises(RPCError, match="Cancelled"):
+                await first
+            gate.let_go()
+            assert await second == (None, {"a": 1})
 
 
 @pytest.mark.gen_test
@@ -106,11 +127,12 @@ async def test_calls_that_are_cancelled_together_do_not_run(make_server: MakeSer
         browser = Browser(site)
         await over_http(browser, put(a=1))
         async with line(browser) as one:
-            store.slow = {"load": 1.0}
+            store.before["load"] = gate = Gate()
             calls = [one.do(ran.append) for _ in range(5)]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert [getattr(outcome, "code", 0) for outcome in outcomes] == [-32002] * 5
-            await asyncio.sleep(1)
+            gate.let_go()
+            await asyncio.sleep(0.2)
             assert ran == []
 
 
@@ -132,7 +154,7 @@ async def test_a_load_that_fails_fails_for_all_and_the_next_is_asked_again(make_
 async def test_max_age_takes_a_copy_while_it_is_young_enough(make_server: MakeServer) -> None:
     store = shared_store()
     ss = session_server(make_server, store, poll_interval=60)
-    (ss.root / "rpc" / "copies.py").write_text(_dedented(COPIES.format(max_age=1.5)))
+    (ss.root / "rpc" / "copies.py").write_text(_dedented(COPIES.format(max_age=3)))
     async with serving(ss) as site:
         browser = Browser(site)
         await over_http(browser, put(a=1))
@@ -141,7 +163,7 @@ async def test_max_age_takes_a_copy_while_it_is_young_enough(make_server: MakeSe
             for _ in range(5):
                 assert await over_socket(socket, ss, look, "copies") == (None, {"a": 1})
             assert store.count["load"] == 0, "the handshake's own read is fresh enough"
-            await asyncio.sleep(1.55)
+            await asyncio.sleep(3.05)
             await over_socket(socket, ss, look, "copies")
             await over_socket(socket, ss, look, "copies")
             assert store.count["load"] == 1

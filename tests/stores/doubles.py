@@ -19,7 +19,8 @@ class WatchedStore:
 
     fail_after: so many more requests succeed, then none; None: no end to them.
     slow: seconds before a method does its work. late: seconds until its caller hears of it.
-    before: run once, by name of method, before its work. shared: other processes are taken to write to it.
+    before, after: run once, by name of method, before and after its work.
+    shared: other processes are taken to write to it.
     """
 
     def __init__(self, inner: Store | None = None, *, shared: bool = False) -> None:
@@ -32,6 +33,7 @@ class WatchedStore:
         self.slow: dict[str, float] = {}
         self.late: dict[str, float] = {}
         self.before: dict[str, Callable[[], Awaitable[object]]] = {}
+        self.after: dict[str, Callable[[], Awaitable[object]]] = {}
 
     @property
     def count(self) -> Counter[str]:
@@ -57,34 +59,39 @@ class WatchedStore:
             await hook()
         await asyncio.sleep(self.slow.get(name, 0))
 
+    async def _leave(self, name: str) -> None:
+        if hook := self.after.pop(name, None):
+            await hook()
+        await asyncio.sleep(self.late.get(name, 0))
+
     async def load(self, key: str) -> Record | None:
         await self._enter("load", key)
         record = await self.inner.load(key)
-        await asyncio.sleep(self.late.get("load", 0))
+        await self._leave("load")
         return record
 
     async def insert(self, key: str, record: Record) -> bool:
         await self._enter("insert", key)
         done = await self.inner.insert(key, record)
-        await asyncio.sleep(self.late.get("insert", 0))
+        await self._leave("insert")
         return done
 
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
         await self._enter("replace", key)
         done = await self.inner.replace(key, record, expected)
-        await asyncio.sleep(self.late.get("replace", 0))
+        await self._leave("replace")
         return done
 
     async def touch(self, key: str, expires: float) -> bool:
         await self._enter("touch", key)
         done = await self.inner.touch(key, expires)
-        await asyncio.sleep(self.late.get("touch", 0))
+        await self._leave("touch")
         return done
 
     async def delete(self, key: str) -> bool:
         await self._enter("delete", key)
         done = await self.inner.delete(key)
-        await asyncio.sleep(self.late.get("delete", 0))
+        await self._leave("delete")
         return done
 
     async def gc(self, now: float) -> int:

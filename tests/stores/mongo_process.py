@@ -20,7 +20,7 @@ class MongoProcess:
     def __init__(self, folder: Path, *, replica_set: bool = False) -> None:
         self.port = find_free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}"
-        self.hasty_uri = f"{self.uri}/?serverSelectionTimeoutMS=300"  # for tests that take it away
+        self.hasty_uri = f"{self.uri}/?serverSelectionTimeoutMS=1500"  # for tests that take it away
         program = Path(sys.executable).parent / "secantusd-py"
         self._command: list[str | Path] = [
             program,

@@ -29,12 +29,13 @@ class Server(Process):
     def url(self) -> str:
         return self._url
 
-    def stop(self, timeout: float = 10) -> int:
+    def stop(self, timeout: float = 30) -> int:
         self.popen.send_signal(signal.SIGINT)  # PostgreSQL waits for its clients on SIGTERM
         return super().stop(timeout)
 
     def freeze(self) -> None:
         """It takes what it is sent, and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)  # first: from now on it has no more children
         for pid in self._family():
             os.kill(pid, signal.SIGSTOP)
 
@@ -67,7 +68,7 @@ def redis_sentinel(master: int, *replicas: int) -> Iterator[int]:
         settings.write_text(
             f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
             f"sentinel monitor sessions 127.0.0.1 {master} 1\n"
-            "sentinel down-after-milliseconds sessions 300\n"
+            "sentinel down-after-milliseconds sessions 1500\n"
             "sentinel failover-timeout sessions 2000\n"
         )
         with Process([needs("redis"), settings, "--sentinel"], port):
@@ -143,12 +144,12 @@ def _folder_of(user: str) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd="/", check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def _succeeds(command: Sequence[str | Path]) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
 
 
 def _low_port() -> int:
@@ -165,7 +166,7 @@ def answers(server: Server) -> bool:
     )
 
 
-def wait_until(done: Callable[[], object], within: float = 15) -> None:
+def wait_until(done: Callable[[], object], within: float = 60) -> None:
     """TimeoutError if it does not become true in so many seconds."""
     end = time.monotonic() + within
     while not done():

@@ -145,7 +145,7 @@ async def test_a_session_that_never_expires_is_read(
     sessions.insert_one({"_id": ID[::-1], "session": merge.pack({"cookie": {**COOKIE}}), "expires": None})
     loaded = await store.load(ID)
     assert loaded
-    assert 58 < loaded.expires - time.time() <= 60
+    assert 30 < loaded.expires - time.time() <= 60
     assert await store.load(ID[::-1]) is None  # nor does connect-mongo find it
     assert [key async for key in store.keys()] == [ID]  # noqa: SIM118 (it is no dict)
     assert await store.touch(ID, time.time() + 90) is True

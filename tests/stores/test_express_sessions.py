@@ -91,7 +91,7 @@ async def test_a_save_keeps_the_cookie_but_for_its_expiry(shared: Shared, cookie
     if cookie is PLAIN:
         assert kept["expires"] is None
     else:
-        assert 58 < from_now(kept["expires"]) < 60.01
+        assert 51 < from_now(kept["expires"]) < 60.01
 
 
 @pytest.mark.gen_test
@@ -196,12 +196,12 @@ async def test_what_is_no_session_json_is_unavailable_and_kept(shared: Shared, t
 
 @pytest.mark.gen_test
 async def test_an_expired_session_is_not_there(shared: Shared) -> None:
-    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=2)
+    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=4)
     async with using(shared) as sessions:
         store = sessions.store.current
         loaded = await store.load(ID)
         assert loaded
-        await asyncio.sleep(2)
+        await asyncio.sleep(4)
         assert await store.load(ID) is None
         assert await store.touch(ID, time.time() + 60) is False
         assert await store.replace(ID, a_record(), loaded) is False
@@ -336,7 +336,7 @@ async def test_a_max_age_of_ours_is_that_of_the_cookie(shared: Shared, cookie: J
         stored = shared.raw.get(ID)
         assert stored
         assert stored["cookie"]["originalMaxAge"] == 1_200_000
-        assert 1_198 < from_now(stored["cookie"]["expires"]) < 1_200.01
+        assert 1_170 < from_now(stored["cookie"]["expires"]) < 1_200.01
         session = await open_session(sessions, ID)
         assert session.max_age == timedelta(minutes=20)
         assert abs((session.expires - datetime.now(UTC)).total_seconds() - 1_200) < 20
@@ -396,7 +396,7 @@ async def test_integers_up_to_2_to_the_53rd_come_back(shared: Shared) -> None:
 
 @pytest.mark.gen_test
 async def test_a_touch_of_express_counts_and_stops_no_save(shared: Shared) -> None:
-    shared.raw.put(ID, {"cookie": AGED, "a": 1, "2": 3}, lives=5)
+    shared.raw.put(ID, {"cookie": AGED, "a": 1, "2": 3}, lives=15)
     async with using(shared) as sessions:
         session = await open_session(sessions, ID)
         before = session.record
@@ -404,19 +404,19 @@ async def test_a_touch_of_express_counts_and_stops_no_save(shared: Shared) -> No
         shared.raw.touch(ID, 60)
         after = await sessions.store.current.load(ID)
         assert after
-        assert 54 < after.expires - before.expires < 56
+        assert after.expires - before.expires > 44
         assert await sessions.store.current.replace(ID, with_changes(before, data='{"a":2}'), before) is True
         stored = shared.raw.get(ID)
         assert stored
-        assert from_now(stored["cookie"]["expires"]) < 6  # no longer what it was, nor what the touch made of it
+        assert from_now(stored["cookie"]["expires"]) < 16  # no longer what it was, nor what the touch made of it
 
 
 @pytest.mark.gen_test
 async def test_a_touch_of_ours_counts_at_express(shared: Shared) -> None:
-    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=2)
+    shared.raw.put(ID, {"cookie": AGED, "a": 1}, lives=4)
     async with using(shared) as sessions:
         assert await sessions.store.current.touch(ID, time.time() + 60) is True
-        await asyncio.sleep(2)
+        await asyncio.sleep(4)
         stored = shared.raw.get(ID)
         assert stored
         assert (stored["a"], stored["cookie"]["originalMaxAge"]) == (1, 60_000)

@@ -35,7 +35,7 @@ def chosen(shared: Shared) -> Chosen:
     return Chosen(shared.name, shared.options)
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_a_thousand_slow_writes_beside_log_outs_revive_nothing(shared: Shared) -> None:
     sessions = make_sessions(shared.name, shared.options)
     ended = await asyncio.gather(*(sessions.create({"here": True}) for _ in range(50)))
@@ -65,7 +65,7 @@ async def test_a_thousand_slow_writes_beside_log_outs_revive_nothing(shared: Sha
 
 # The touch of session-file-store reads the whole file, and writes it back without a lock.
 @pytest.mark.parametrize("shared", [kind for kind in KINDS if kind != "file"], indirect=True)
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_nothing_of_ours_is_lost_beside_touches_of_express(shared: Shared) -> None:
     shared.raw.put(ID, {"cookie": COOKIE})
     sessions = make_sessions(shared.name, shared.options)
@@ -86,7 +86,7 @@ async def test_nothing_of_ours_is_lost_beside_touches_of_express(shared: Shared)
     await sessions.store.current.close()
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_a_mutate_runs_again_after_a_write_of_express(shared: Shared) -> None:
     shared.raw.put(ID, {"cookie": COOKIE, "n": 1})
     sessions = make_sessions(shared.name, shared.options)

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from rpc_sessions import RPCError, Store, StoreUnavailable
+from rpc_sessions import ConfigError, RPCError, Store, StoreUnavailable
 from rpc_sessions.session.stores import file_folder
+from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.session.stores.file import FileStore
 from rpc_sessions.testing import a_key, a_record
 from tests.apps import MakeServer
@@ -284,12 +285,18 @@ async def test_a_folder_that_has_gone_is_not_an_empty_one(folder: Path, store: F
     assert await store.load(key) == record
 
 
+@pytest.mark.parametrize("path", ["", " ", "\n"])
+def test_an_empty_path_is_not_the_current_directory(path: str) -> None:
+    with pytest.raises(ConfigError, match=r'path= of the file store is empty: name .*, as path="sessions"'):
+        StoreChoice().use("file", path=path)
+
+
 @pytest.mark.gen_test
-async def test_a_path_that_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+async def test_a_path_that_becomes_a_file(folder: Path, store: FileStore) -> None:
+    folder.touch()
     for method in ALL:
         with pytest.raises(StoreUnavailable):
-            await method(FileStore(tmp_path / "file"), a_key())
+            await method(store, a_key())
 
 
 @pytest.mark.gen_test

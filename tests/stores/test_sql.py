@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rpc_sessions import ConfigError, StoreUnavailable
@@ -20,6 +23,8 @@ from rpc_sessions.session.stores import sql
 from rpc_sessions.session.stores.choice import StoreChoice
 from rpc_sessions.session.stores.sql import SQLStore, ddl
 from rpc_sessions.testing import a_key, a_record
+from tests.logs import Logs
+from tests.waiting import until
 
 DATABASES = ["sqlite", "postgresql", "mariadb"]
 
@@ -60,6 +65,21 @@ async def test_the_ddl_makes_the_table_that_the_store_uses(url: str, own: str) -
     store, key, record = SQLStore(url, table=own), a_key(), a_record(user_id="ada")
     assert await store.insert(key, record) is True
     assert await rows(engine, f"SELECT user_id, token FROM {own}") == [("ada", record.token)]
+    await store.close()
+    await engine.dispose()
+
+
+@pytest.mark.gen_test
+async def test_to_ask_for_the_table_makes_none(url: str, own: str) -> None:
+    engine, store = create_async_engine(url), SQLStore(url, table=own)
+    for _ in range(2):
+        assert await store.lacks() == f"table {own} in its database"
+    with pytest.raises(DBAPIError):
+        await rows(engine, f"SELECT * FROM {own}")
+    await store.insert(a_key(), a_record())
+    assert await store.lacks() is None
+    await store.close()
+    assert await store.lacks() is None
     await store.close()
     await engine.dispose()
 
@@ -197,13 +217,34 @@ async def test_a_full_disk_changes_nothing(full_disk: Path) -> None:
     await store.close()
 
 
+async def threads_ended() -> None:
+    """aiosqlite does not wait for its thread where it cannot connect."""
+    await asyncio.sleep(0.1)
+    await until(lambda: not [each for each in threading.enumerate() if "connection_worker" in each.name])
+
+
 @pytest.mark.gen_test
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     store = SQLStore(f"sqlite+aiosqlite:///{tmp_path}/missing/sessions.db")
     with pytest.raises(StoreUnavailable):
         await store.load(a_key())
     await store.close()
-    await asyncio.sleep(0.1)  # aiosqlite does not wait for its thread where it cannot connect
+    await threads_ended()
+
+
+@pytest.mark.gen_test
+async def test_a_cancelled_call_that_fails_is_no_fault_to_log(tmp_path: Path, logs: Logs) -> None:
+    store = SQLStore(f"sqlite+aiosqlite:///{tmp_path}/nowhere/sessions.db")
+    calls = [asyncio.ensure_future(call) for call in (store.load(a_key()), store.insert(a_key(), a_record()))]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    await store.close()
+    gc.collect()  # whose exception nobody has asked for says so when it goes
+    await threads_ended()
+    assert all(call.cancelled() for call in calls)
+    assert not logs.records
 
 
 @pytest.mark.gen_test

@@ -58,7 +58,7 @@ def mongo_server(make_server: MakeServer, process: MongoProcess) -> Server:
     return ss
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_mongodb_goes_and_comes_back(make_server: MakeServer, mongo_process: MongoProcess, logs: Logs) -> None:
     mongo_process.start()
     async with serving(mongo_server(make_server, mongo_process)) as site:
@@ -89,7 +89,7 @@ async def ready(browser: Browser) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_mongodb_goes_while_a_call_is_under_way(
     make_server: MakeServer, mongo_process: MongoProcess, logs: Logs
 ) -> None:
@@ -120,7 +120,7 @@ async def test_mongodb_goes_while_a_call_is_under_way(
         assert await over_http(browser, who) == ("ada", {"cart": {"tea": 3}})
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_mongodb_is_down_at_start(make_server: MakeServer, mongo_process: MongoProcess, logs: Logs) -> None:
     async with serving(mongo_server(make_server, mongo_process)) as site:
         browser = Browser(site)

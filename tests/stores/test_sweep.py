@@ -89,9 +89,9 @@ async def test_a_full_memory_store_refuses_newcomers_and_logs_nobody_out() -> No
     store = MemoryStore(max_sessions=2)
     first, second = a_key(), a_key()
     await store.insert(first, a_record())
-    await store.insert(second, a_record(lives=1))
+    await store.insert(second, a_record(lives=3))
     with pytest.raises(StoreUnavailable, match="full"):
         await store.insert(a_key(), a_record())
-    await asyncio.sleep(1.05)
+    await asyncio.sleep(3.05)
     assert await store.insert(a_key(), a_record()) is True
     assert await store.load(first) is not None

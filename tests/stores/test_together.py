@@ -74,7 +74,7 @@ def ss(make_server: MakeServer, chosen: Chosen) -> Server:
     return server
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_parallel_writers_of_different_keys_keep_all(ss: Server) -> None:
     session = await ss.session.create()
     await asyncio.gather(*(ss.rpc("app.put", f"k{n}", n, session=session) for n in range(100)))
@@ -83,7 +83,7 @@ async def test_parallel_writers_of_different_keys_keep_all(ss: Server) -> None:
     await ss.session.store.current.close()
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_writes_that_race_a_log_out_revive_nothing(ss: Server) -> None:
     session = await ss.session.create({"here": True})
 
@@ -102,7 +102,7 @@ async def test_writes_that_race_a_log_out_revive_nothing(ss: Server) -> None:
     await ss.session.store.current.close()
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_two_processes_count_exactly(chosen: Chosen) -> None:
     sessions = make_sessions(chosen.name, chosen.options)
     session = await sessions.create()
@@ -115,7 +115,7 @@ async def test_two_processes_count_exactly(chosen: Chosen) -> None:
     await sessions.store.current.close()
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_a_process_killed_while_it_saves_leaves_the_old_or_the_new(chosen: Chosen) -> None:
     sessions = make_sessions(chosen.name, chosen.options)
     session = await sessions.create()
@@ -145,7 +145,7 @@ def restarted(chosen: Chosen) -> Iterator[servers.Server]:
 
 
 @pytest.mark.parametrize("chosen", SERVERS, indirect=True)
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_a_server_that_was_away_is_used_again(ss: Server, chosen: Chosen, restarted: servers.Server) -> None:
     session = await ss.session.create({"a": 1})
     await asyncio.gather(*(ss.rpc("app.put", f"k{n}", n, session=session) for n in range(10)))
@@ -165,12 +165,12 @@ async def test_a_server_that_was_away_is_used_again(ss: Server, chosen: Chosen, 
 
 
 @pytest.mark.parametrize("chosen", SERVERS, indirect=True)
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_a_server_that_hangs_is_unavailable_in_time(
     ss: Server, restarted: servers.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (sql, redis_client):
-        monkeypatch.setattr(module, "_PATIENCE", 0.7)
+        monkeypatch.setattr(module, "_PATIENCE", 2.0)
     session = await ss.session.create({"a": 1})
     restarted.freeze()
     try:
@@ -178,7 +178,7 @@ async def test_a_server_that_hangs_is_unavailable_in_time(
         calls = [ss.rpc("app.put", f"k{n}", n, session=session) for n in range(40)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert {getattr(answer, "code", answer) for answer in answers} == {-32010}
-        assert asyncio.get_running_loop().time() - started < 15  # one after the other they would take 28
+        assert asyncio.get_running_loop().time() - started < 40  # one after the other they would take 80
     finally:
         restarted.thaw()
     await ss.rpc("app.put", "a", 2, session=session)
@@ -188,7 +188,7 @@ async def test_a_server_that_hangs_is_unavailable_in_time(
 
 
 @pytest.mark.parametrize("chosen", DATABASES, indirect=True)
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_processes_that_start_at_once_agree_on_the_table(chosen: Chosen) -> None:
     processes = [chosen.start("create_table", "ready") for _ in range(3)]
     for process in processes:

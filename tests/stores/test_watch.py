@@ -22,6 +22,7 @@ from rpc_sessions.session.stores.sql import SQLStore
 from rpc_sessions.testing import Watcher, a_key, a_record
 from tests.stores import servers
 from tests.stores.servers import Server
+from tests.waiting import until
 
 WatchingStore = SQLStore | RedisStore | MongoStore
 Make = Callable[[str], WatchingStore]  # a store of its own, with a client of its own, in a place of this name
@@ -117,7 +118,7 @@ async def replace(store: WatchingStore, key: str, lives: float = 60.0) -> None:
 @pytest.mark.gen_test
 async def test_writes_of_another_client_are_told_at_once(make: Make, own: str) -> None:
     ours, theirs, key = make(own), make(own), a_key()
-    async with Watcher(ours, within=5.0) as watcher:
+    async with Watcher(ours) as watcher:
         assert watcher.heard == [None]
         for write in (
             lambda: theirs.insert(key, a_record(user_id="ada")),
@@ -133,11 +134,11 @@ async def test_writes_of_another_client_are_told_at_once(make: Make, own: str) -
     await theirs.close()
 
 
-@pytest.mark.gen_test(timeout=50)
+@pytest.mark.gen_test
 async def test_a_burst_loses_nothing(make: Make, own: str) -> None:
     ours, theirs = make(own), make(own)
     keys = [a_key() for _ in range(1000)]
-    async with Watcher(ours, within=20.0) as watcher:
+    async with Watcher(ours, within=30.0) as watcher:
         for start in range(0, len(keys), 20):
             await asyncio.gather(*(theirs.insert(key, a_record()) for key in keys[start : start + 20]))
         await watcher.hears(*keys)
@@ -200,7 +201,7 @@ async def test_whoever_stops_to_listen_leaves_nothing_behind(make: Make, own: st
         watch = store.watch()
         assert await anext(watch) is None
         await watch.aclose()
-    assert asyncio.all_tasks() - before == set()
+    await until(lambda: not asyncio.all_tasks() - before)
     assert await store.load(key)
     await store.close()
 
@@ -209,7 +210,7 @@ async def test_whoever_stops_to_listen_leaves_nothing_behind(make: Make, own: st
 async def test_a_store_that_is_closed_does_not_wait_for_who_watches(make: Make, own: str) -> None:
     store = make(own)
     async with Watcher(store) as watcher:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await store.close()
         with pytest.raises(StoreUnavailable):
             await watcher.hears(a_key())
@@ -221,16 +222,16 @@ async def test_no_connection_is_left(postgresql: Server, redis_server: Server, o
     sql, engine = SQLStore(postgresql.url, table=own), create_async_engine(postgresql.url)
     async with Watcher(sql):
         assert await listeners(engine) == 1
-    assert await listeners(engine) == 0
+    await none_listens(engine)
     async with Watcher(sql):
         await sql.close()
-    assert await listeners(engine) == 0
+    await none_listens(engine)
     await engine.dispose()
     store = RedisStore(redis_server.url, prefix=own)
     with redis.Redis(port=redis_server.port or 0, decode_responses=True) as client:
         async with Watcher(store):
             assert client.pubsub_numsub(f"{own}changes") == [(f"{own}changes", 1)]
-        assert client.pubsub_numsub(f"{own}changes") == [(f"{own}changes", 0)]
+        await until(lambda: client.pubsub_numsub(f"{own}changes") == [(f"{own}changes", 0)])
     await store.close()
 
 
@@ -261,6 +262,13 @@ async def test_no_cursor_is_left(mongo_place: tuple[str, str], own: str) -> None
         await asyncio.sleep(0.6)
         assert commands.names[-1] == "killCursors", "it was asked for more"
         await store.close()
+
+
+async def none_listens(engine: AsyncEngine) -> None:
+    """A connection that was closed is listed until its process has ended."""
+    async with asyncio.timeout(30):
+        while await listeners(engine):  # noqa: ASYNC110 (the server is asked)
+            await asyncio.sleep(0.02)
 
 
 async def listeners(engine: AsyncEngine) -> int:

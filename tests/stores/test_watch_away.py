@@ -90,17 +90,17 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Away]:
         yield server
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_server_goes_and_comes_back(away: Away) -> None:
     store, other, before, after = away.make(), away.make(), a_key(), a_key()
-    async with Watcher(store, within=8.0) as watcher:  # MongoDB's driver looks for another server for a while
+    async with Watcher(store, within=30.0) as watcher:  # MongoDB's driver looks for another server for a while
         await other.insert(before, a_record())
         await watcher.hears(before)
         await asyncio.to_thread(away.stop)
         with pytest.raises(StoreUnavailable):
             await watcher.hears(after)
     with pytest.raises(StoreUnavailable):
-        async with Watcher(store, within=20.0):
+        async with Watcher(store, within=30.0):
             pass
     await asyncio.to_thread(away.start)
     async with Watcher(store) as watcher:
@@ -128,14 +128,14 @@ async def test_a_driver_that_connects_again_by_itself_says_so(redis_server: Serv
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not answer is given up soon."""
     for module in (mongodb_watch, postgresql_listen, redis_watch):
-        monkeypatch.setattr(module, "_PATIENCE", 1.0)
+        monkeypatch.setattr(module, "_PATIENCE", 3.0)
         monkeypatch.setattr(module, "_SILENCE", 0.2, raising=False)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_server_that_hangs_is_noticed(away: Away, hasty: None) -> None:
     store = away.make()
-    async with Watcher(store, within=10.0) as watcher:
+    async with Watcher(store, within=30.0) as watcher:
         await asyncio.sleep(1.0)
         assert watcher.heard == [None], "it was silent, and there all the same"
         away.freeze()
@@ -147,7 +147,7 @@ async def test_a_server_that_hangs_is_noticed(away: Away, hasty: None) -> None:
     await store.close()
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_when_a_server_dies_sentinel_names_another_to_watch() -> None:
     with servers.redis_server() as first, servers.redis_server("--replicaof", f"127.0.0.1 {first.port}") as second:
         assert first.port
@@ -155,7 +155,7 @@ async def test_when_a_server_dies_sentinel_names_another_to_watch() -> None:
         with servers.redis_sentinel(first.port, second.port) as port:
             url = f"redis+sentinel://127.0.0.1:{port}/sessions"
             store, other, key = RedisStore(url), RedisStore(url), a_key()
-            async with Watcher(store, within=10.0) as watcher:
+            async with Watcher(store, within=30.0) as watcher:
                 first.popen.kill()
                 with pytest.raises(StoreUnavailable):
                     await watcher.hears(key)
@@ -169,7 +169,7 @@ async def test_when_a_server_dies_sentinel_names_another_to_watch() -> None:
 
 async def retried(call: Callable[[], Awaitable[bool]]) -> None:
     """Make a call until the store is there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 assert await call() is True
@@ -187,17 +187,17 @@ async def test_silence_is_no_failure(kind: str, request: pytest.FixtureRequest, 
     """However short the timeouts of the client are: those are for answers."""
     store: WatchingStore
     if kind == "postgresql":
-        url, hurry = request.getfixturevalue("postgresql").url, {"command_timeout": 0.3}
+        url, hurry = request.getfixturevalue("postgresql").url, {"command_timeout": 1.5}
         store = SQLStore(engine=lambda: create_async_engine(url, connect_args=hurry), table=own)
     elif kind == "redis":
         url = request.getfixturevalue("redis_server").url
-        store = RedisStore(client=lambda: Redis.from_url(url, socket_timeout=0.3), prefix=own)
+        store = RedisStore(client=lambda: Redis.from_url(url, socket_timeout=1.5), prefix=own)
     else:
         uri, database = (request.getfixturevalue(name) for name in ("mongo_uri", "mongo_database"))
-        store = MongoStore(client=lambda: AsyncMongoClient[Any](uri, timeoutMS=450), database=database)
+        store = MongoStore(client=lambda: AsyncMongoClient[Any](uri, timeoutMS=1500), database=database)
     key = a_key()
     async with Watcher(store) as watcher:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         await store.insert(key, a_record())
         await watcher.hears(key)
         assert watcher.heard == [None, key]

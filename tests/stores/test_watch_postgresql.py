@@ -44,7 +44,7 @@ async def test_a_pooler_that_changes_connections_is_found_out(
     """Here the listener's connection goes to another database, so that what is notified does not arrive."""
     import asyncpg
 
-    monkeypatch.setattr(postgresql_listen, "_PATIENCE", 0.5)
+    monkeypatch.setattr(postgresql_listen, "_PATIENCE", 2.0)
     databases = iter(["postgres"])
 
     async def connect(*arguments: Any, **options: Any) -> Any:
@@ -60,7 +60,7 @@ async def test_a_pooler_that_changes_connections_is_found_out(
     await store.close()
 
 
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test
 async def test_what_was_acknowledged_is_on_the_disk() -> None:
     """Many writes at once are committed before they are on the disk, and are acknowledged after."""
     with servers.postgresql() as server:
@@ -85,9 +85,9 @@ async def test_writes_wait_for_the_disk_together(postgresql: Server, own: str) -
     took = []
     for _ in range(2):  # the first time, connections are made
         start = time.monotonic()
-        await asyncio.gather(*(store.insert(a_key(), a_record()) for _ in range(60)))
+        await asyncio.gather(*(store.insert(a_key(), a_record()) for _ in range(200)))
         took.append(time.monotonic() - start)
-    assert took[1] < 60 * 0.1 / 2
+    assert took[1] < 200 * 0.1 / 2
     await store.close()
 
 
