@@ -31,9 +31,9 @@ class Options:
     drain: how long ``stop()`` and SIGTERM wait for running calls.
     debug: error answers carry the exception and its traceback. Never in production.
     metrics: serve /metrics, for Prometheus.
-    transport: of WebSockets. "auto": picows reads the frames of plain TCP connections where it is installed,
-    Python those of all others, such as TLS. "fast": the same, but without picows the server does not start.
-    "tornado": Python reads all, on Tornado's streams.
+    transport: "auto": picows reads the WebSocket frames of plain TCP connections where it is installed,
+    Python those of all others, such as TLS; and GETs go to Tornado's handlers past its HTTPServer. "fast": the same,
+    but without picows the server does not start. "tornado": Python reads all, on Tornado's streams.
     compression: of WebSockets, permessage-deflate with those clients that offer it (browsers do). Python reads their
     frames, whatever the transport. Large texts then travel at a quarter of their size, and take time to pack.
     """

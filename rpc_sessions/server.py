@@ -18,7 +18,9 @@ from rpc_sessions import codec, stopping
 from rpc_sessions.actions import Method, load_actions
 from rpc_sessions.dispatcher import Dispatcher
 from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
+from rpc_sessions.hints import refuse_to_replace
 from rpc_sessions.live.publish import Publish
+from rpc_sessions.loops import OneLoop
 from rpc_sessions.middleware import MiddlewareRegistry, debug
 from rpc_sessions.options import Options
 from rpc_sessions.processes import bind, fork, loop_factory, stop_event
@@ -28,10 +30,18 @@ from rpc_sessions.session.sessions import Sessions
 from rpc_sessions.transport.builtin import builtin_methods, builtin_rules
 from rpc_sessions.transport.choice import check_transport
 from rpc_sessions.transport.context import Context
+from rpc_sessions.transport.fast_http import FastHTTPServer
 from rpc_sessions.transport.handler import SETTING
 from rpc_sessions.transport.routes import HTTP
 from rpc_sessions.transport.websocket import Connection
 from rpc_sessions.types import JSON, Seconds, seconds
+
+_INSTEAD = {
+    "options": "its members, as ss.options.call_deadline = 60",
+    "session": 'its members, as ss.session.options.max_age = 3600, or ss.session.store.use("file", path="sessions")',
+    "http": '@ss.http.route("/path") above a function',
+    "publish": 'ss.publish.all("event") to send one',
+}
 
 
 class Server:
@@ -52,10 +62,17 @@ class Server:
         self._folders: list[Path] = []
         self._context: Context | None = None
         self._connections: dict[str, Connection] = {}
-        self._server: HTTPServer | None = None
+        self._server: HTTPServer | FastHTTPServer | None = None
         self._hurry = asyncio.Event()
+        self._told: asyncio.Event | None = None  # to end ``run``
+        self._stopping: asyncio.Task[None] | None = None
+        self._loop = OneLoop()
         self.publish = Publish(self.session, self._connections, self.options)
         self.use_path(self.root)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        refuse_to_replace(self, name, _INSTEAD)
+        object.__setattr__(self, name, value)
 
     def use_path(self, folder: str | Path) -> None:
         """Take ``rpc/`` and ``middleware/`` of another folder too. ConfigError if it does not exist."""
@@ -125,8 +142,9 @@ class Server:
         """Call an action in this process, through the same dispatcher. For tests and jobs.
 
         params: what JSON can hold. session: a Session or a session id. Returns the result; raises
-        RPCError with the code of the error answer.
+        RPCError with the code of the error answer, and RuntimeError in a thread beside that of the server.
         """
+        self._loop.enter("ss.rpc(...)")
         context = self._ready()
         peer = Peer()
         if session is not None:
@@ -184,8 +202,9 @@ class Server:
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
     async def _serve(self, sockets: list[socket], parent: int | None) -> None:
-        told, loop = stop_event(parent, self._hurry.set), asyncio.get_running_loop()
-        self._listen(sockets)
+        self._loop.enter("ss.start()")
+        self._told, loop = stop_event(parent, self._hurry.set), asyncio.get_running_loop()
+        await self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
         methods = sum(not name.startswith("rpc.") for name in self._ready().dispatcher.methods)
         made_by = type(loop).__module__.split(".")[0]
@@ -194,7 +213,7 @@ class Server:
             *(methods, host, port, self.session.store.name, made_by),
         )
         checking = loop.create_task(self._check_store())  # beside: a store that hangs must not keep us from stopping
-        await told.wait()
+        await self._told.wait()
         checking.cancel()
         running = self._ready().dispatcher.running
         self.log.info("stopping: up to %g s for %d running calls", seconds(self.options.drain), running)
@@ -211,29 +230,40 @@ class Server:
 
     async def start(self, host: str = "127.0.0.1", port: int = 3000) -> int:
         """Serve in the running loop. The port, which the system chose if ``port`` is 0. ConfigError as ``run``."""
+        self._loop.enter("ss.start()")
         self.handlers()  # what is wrong is said before a port is taken
         sockets = bind(host, port)
-        self._listen(sockets)
+        await self._listen(sockets)
         bound: int = sockets[0].getsockname()[1]
         return bound
 
-    def _listen(self, sockets: list[socket]) -> None:
-        self._server = HTTPServer(self.make_app(), max_body_size=self.options.body_limit)
-        self._server.add_sockets(sockets)
+    async def _listen(self, sockets: list[socket]) -> None:
+        server = HTTPServer(self.make_app(), max_body_size=self.options.body_limit)
+        if self.options.transport == "tornado":
+            self._server = server
+            server.add_sockets(sockets)
+        else:
+            self._server = FastHTTPServer(server)
+            await self._server.listen(sockets)
         self._ready().dispatcher.draining = False
         self._ready().timers.start(self._ready())
 
     async def stop(self, drain: Seconds | None = None) -> None:
-        """Take no new calls, let those under way finish and be answered, close sockets with 1001, let go.
+        """Take no new calls, let those under way finish and be answered, close sockets with 1001, let go. ``run`` ends.
 
         drain: how long running calls may take; by default ``options.drain``. What is not done then is cancelled.
+        In a call, or an HTTP request, it only begins, and goes on beside: that call is still answered. It has a second
+        for that, whatever ``drain`` says.
         """
-        context = self._ready()
+        self._loop.enter("ss.stop()")
+        context, span = self._ready(), seconds(self.options.drain if drain is None else drain)
         context.dispatcher.draining = True
-        if self._server:
-            self._server.stop()
-        await stopping.drain(context, seconds(self.options.drain if drain is None else drain), self._hurry)
-        await stopping.hang_up(context)
-        if self._server:
-            await self._server.close_all_connections()
-        await stopping.let_go(context)
+        if await stopping.is_within(context):
+            self._stopping = asyncio.create_task(self._stop(context, max(span, stopping.LEAST)))
+        else:
+            await self._stop(context, span)
+
+    async def _stop(self, context: Context, span: float) -> None:
+        await stopping.stop(context, self._server, span, self._hurry)
+        if self._told:
+            self._told.set()

@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rpc_sessions.request import log
-from rpc_sessions.transport.context import Context
+from rpc_sessions.request import current_call, log
+from rpc_sessions.transport.context import Context, current_request
 from rpc_sessions.transport.websocket import GOING_AWAY
 
+if TYPE_CHECKING:
+    from tornado.httpserver import HTTPServer
+
+    from rpc_sessions.transport.fast_http import FastHTTPServer
+
 _PATIENCE = 5.0  # seconds for a store to close
+LEAST = 1.0  # seconds to answer the call that stops the server
 
 
-async def drain(context: Context, span: float, hurry: asyncio.Event) -> None:
+async def is_within(context: Context) -> bool:
+    """Whether we are in a call or an HTTP request that is under way, or in a task that it has begun."""
+    await asyncio.sleep(0)  # a call that has waited for nothing yet is not known as running
+    _, res = current_call.get((None, None))
+    return (res is not None and context.dispatcher.runs(res)) or current_request.get(None) in context.requests
+
+
+async def stop(context: Context, server: HTTPServer | FastHTTPServer | None, span: float, hurry: asyncio.Event) -> None:
+    """Give running calls ``span`` seconds, or until ``hurry`` is set; then let go of all there is."""
+    if server:
+        server.stop()
+    await _drain(context, span, hurry)
+    await _hang_up(context)
+    if server:
+        await server.close_all_connections()
+    await _let_go(context)
+
+
+async def _drain(context: Context, span: float, hurry: asyncio.Event) -> None:
     """Wait until no call runs; ``span`` seconds at most, and only until ``hurry`` is set. Idle sockets are closed."""
 
     def done() -> bool:
@@ -25,7 +50,7 @@ async def drain(context: Context, span: float, hurry: asyncio.Event) -> None:
         log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
 
 
-async def hang_up(context: Context) -> None:
+async def _hang_up(context: Context) -> None:
     """Cancel the calls that still run, and close all sockets: those whose clients do not answer after a second."""
     context.dispatcher.end_all()
     for connection in list(context.connections.values()):
@@ -35,7 +60,7 @@ async def hang_up(context: Context) -> None:
         connection.abort()
 
 
-async def let_go(context: Context) -> None:
+async def _let_go(context: Context) -> None:
     """Stop the timers and close the store."""
     await context.timers.stop()
     context.dispatcher.close()

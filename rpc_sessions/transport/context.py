@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
 
     from rpc_sessions.transport.websocket import Connection
+
+current_request: ContextVar[object] = ContextVar("rpc_sessions.request")  # what is in Context.requests
 
 Use: TypeAlias = "str | Middleware | tuple[object, ...]"
 

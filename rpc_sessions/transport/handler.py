@@ -21,7 +21,7 @@ from tornado.routing import Rule, RuleRouter
 from rpc_sessions import codec
 from rpc_sessions.chain import compose
 from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
-from rpc_sessions.transport.context import Context, Use
+from rpc_sessions.transport.context import Context, Use, current_request
 from rpc_sessions.transport.messages import HTTPRequest, HTTPResponse
 from rpc_sessions.transport.post import HTTPPeer
 from rpc_sessions.types import Middleware
@@ -65,6 +65,7 @@ class RequestHandler(tornado.web.RequestHandler):
             raise tornado.web.HTTPError(403, "origin not allowed")
         self._requests = context.requests
         self._requests.add(self)
+        current_request.set(self)
         self._peer = HTTPPeer(context, self)
         self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
         self.res = HTTPResponse(self.req)

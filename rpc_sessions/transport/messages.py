@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rpc_sessions import codec
@@ -10,6 +11,10 @@ from rpc_sessions.types import JSON
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
+
+# RFC 9110, section 5: a token, and what may be in a field's value. Headers are sent as Latin-1.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_A_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
 class HTTPRequest(Request):
@@ -60,9 +65,9 @@ class HTTPResponse(Response):
         self.code = code
         return self
 
-    def header(self, name: str, value: str) -> HTTPResponse:
-        """Set a header."""
-        self.fields.append((name, value))
+    def header(self, name: str, value: str | int) -> HTTPResponse:
+        """Set a header. ValueError for what no header can hold, such as a line break."""
+        self.fields.append((_checked_name(name), _checked_value(name, value)))
         return self
 
     def end(self, text: str | bytes = "") -> None:
@@ -74,7 +79,7 @@ class HTTPResponse(Response):
         self._body("application/json", codec.encode(value))
 
     def redirect(self, url: str, code: int = 303) -> None:
-        """Send the browser to another URL, once the session is saved."""
+        """Send the browser to another URL, once the session is saved. ValueError as of ``header``."""
         self.header("Location", url)
         self.code = code
         self._body("text/plain; charset=utf-8", b"")
@@ -92,8 +97,25 @@ class HTTPResponse(Response):
     def _body(self, content_type: str, body: bytes) -> None:
         if self._first():
             if content_type and not any(name.lower() == "content-type" for name, _ in self.fields):
-                self.header("Content-Type", content_type)
+                self.fields.append(("Content-Type", content_type))
             self.body = body
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a header")
+    return name
+
+
+def _checked_value(name: str, value: str | int) -> str:
+    """Without the value in the error: it may be a secret, and errors are logged."""
+    if not isinstance(value, str | int):
+        raise TypeError(f"the header {name} is a string or a number, not {type(value).__name__}")
+    text = str(value)
+    if found := _NOT_IN_A_VALUE.search(text):
+        instead = ": in a URL, write urllib.parse.quote(text)" if found[0] > "\xff" else ""
+        raise ValueError(f"the header {name} cannot hold {found[0]!r}{instead}")
+    return text.strip(" \t")
 
 
 def _later(res: Response) -> None:
