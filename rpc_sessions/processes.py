@@ -42,9 +42,9 @@ def fork(processes: int) -> int:
 
     def let_go(*_: object) -> None:
         nonlocal held
-        if held >= 0:
-            os.close(held)
-            held = -1
+        ours, held = held, -1  # first: another signal may come in between
+        if ours >= 0:
+            os.close(ours)
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, let_go)

@@ -203,6 +203,7 @@ class Server:
 
     async def _serve(self, sockets: list[socket], parent: int | None) -> None:
         self._loop.enter("ss.start()")
+        self._hurry.clear()
         self._told, loop = stop_event(parent, self._hurry.set), asyncio.get_running_loop()
         await self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
@@ -210,7 +211,7 @@ class Server:
         made_by = type(loop).__module__.split(".")[0]
         self.log.info(
             "serving %d methods on http://%s:%d with the %s store, on %s",
-            *(methods, host, port, self.session.store.name, made_by),
+            *(methods, f"[{host}]" if ":" in host else host, port, self.session.store.name, made_by),
         )
         checking = loop.create_task(self._check_store())  # beside: a store that hangs must not keep us from stopping
         await self._told.wait()
@@ -252,8 +253,8 @@ class Server:
         """Take no new calls, let those under way finish and be answered, close sockets with 1001, let go. ``run`` ends.
 
         drain: how long running calls may take; by default ``options.drain``. What is not done then is cancelled.
-        In a call, or an HTTP request, it only begins, and goes on beside: that call is still answered. It has a second
-        for that, whatever ``drain`` says.
+        In a call, a route or a RequestHandler of this library it only begins, and goes on beside: that call is still
+        answered. It has a second for that, whatever ``drain`` says. Of several processes, only this one stops.
         """
         self._loop.enter("ss.stop()")
         context, span = self._ready(), seconds(self.options.drain if drain is None else drain)

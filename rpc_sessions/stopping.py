@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rpc_sessions.transport.fast_http import FastHTTPServer
 
 _PATIENCE = 5.0  # seconds for a store to close
+_MOMENT = 0.02  # seconds
 LEAST = 1.0  # seconds to answer the call that stops the server
 
 
@@ -39,6 +40,7 @@ async def stop(context: Context, server: HTTPServer | FastHTTPServer | None, spa
 
 async def _drain(context: Context, span: float, hurry: asyncio.Event) -> None:
     """Wait until no call runs; ``span`` seconds at most, and only until ``hurry`` is set. Idle sockets are closed."""
+    await asyncio.sleep(_MOMENT)  # for the loop to read what has come already
 
     def done() -> bool:
         for connection in list(context.connections.values()):
@@ -47,7 +49,8 @@ async def _drain(context: Context, span: float, hurry: asyncio.Event) -> None:
         return hurry.is_set() or not (context.dispatcher.running or context.requests)
 
     if not await _until(done, span):
-        log.warning("%d calls were still running after %g s: cancelled", context.dispatcher.running, span)
+        calls, requests = context.dispatcher.running, len(context.requests)
+        log.warning("after %g s %d calls and %d HTTP requests were still running: cut short", span, calls, requests)
 
 
 async def _hang_up(context: Context) -> None:
@@ -74,5 +77,5 @@ async def _until(done: Callable[[], bool], span: float) -> bool:
     """Wait until a condition holds, ``span`` seconds at most. Whether it holds."""
     end = asyncio.get_running_loop().time() + span
     while not done() and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (a look at many things)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_MOMENT)
     return done()

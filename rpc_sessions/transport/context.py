@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from rpc_sessions.dispatcher import Dispatcher
 from rpc_sessions.errors import ConfigError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 current_request: ContextVar[object] = ContextVar("rpc_sessions.request")  # what is in Context.requests
 
+T = TypeVar("T")
+Sent: TypeAlias = "asyncio.Future[None]"
 Use: TypeAlias = "str | Middleware | tuple[object, ...]"
 
 
@@ -52,6 +55,19 @@ class Context:
         # Also where a Tornado application has mounted the handler by itself: its first request tells.
         self.uses_sessions = self.uses_sessions or name == "session"
         return self.registry.make(name, *config, **options)  # type: ignore[arg-type]  # make() refuses the rest
+
+    def until_sent(self, handler: object, finish: Callable[[T], Sent], chunk: T) -> Sent:
+        """Finish a request, which is under way until its reply has left, or its client."""
+        try:
+            sent = finish(chunk)
+        except BaseException:
+            self.requests.discard(handler)
+            raise
+        if sent.done():
+            self.requests.discard(handler)
+        else:
+            sent.add_done_callback(lambda _: self.requests.discard(handler))
+        return sent
 
     def client(self, request: HTTPServerRequest) -> tuple[str, bool]:
         """(address, https) of the client. Forwarded headers count as far as trusted proxies wrote them."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import tornado.web
 
 from rpc_sessions.errors import StoreUnavailable
@@ -86,5 +89,5 @@ class RPCHandler(tornado.web.RequestHandler):
         if self.poster is not None:
             self.context.dispatcher.hang_up(self.poster)
 
-    def on_finish(self) -> None:
-        self.context.requests.discard(self)
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        return self.context.until_sent(self, super().finish, chunk)

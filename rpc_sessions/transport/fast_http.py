@@ -8,6 +8,7 @@ the connection and the bytes go to Tornado's HTTPServer, which keeps it.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from socket import socket
 from typing import cast
 
@@ -63,6 +64,7 @@ class Visit(asyncio.Protocol):
     def __init__(self, server: FastHTTPServer) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
+        self._context = copy_context()
         self._reply: FastReply | None = None  # to the request under way
         self._early = bytearray()  # what came while that one was
         self._writes: list[asyncio.Future[None]] | None = None  # those since the client takes no more
@@ -88,7 +90,7 @@ class Visit(asyncio.Protocol):
             if len(self._early) > MUCH:  # which read_get() leaves to Tornado, with all that is to be read
                 self._transport.pause_reading()
         else:
-            self._serve(data)
+            self._begin(data)
 
     def pause_writing(self) -> None:
         self._writes = []
@@ -112,6 +114,10 @@ class Visit(asyncio.Protocol):
                 sent.set_result(None)  # if the client has gone, too: Tornado's fails at the next one
 
     # -- one request after the other ---------------------------------------------------------------
+
+    def _begin(self, data: bytes) -> None:
+        # What a handler sets in a ContextVar is for its request alone: others may be of somebody else.
+        self._context.copy().run(self._serve, data)
 
     def _serve(self, data: bytes) -> None:
         head = read_get(data)
@@ -147,7 +153,7 @@ class Visit(asyncio.Protocol):
         if self._reply or not self._early or self._writes is not None or self.closed():
             return
         data, self._early = bytes(self._early), bytearray()
-        self._serve(data)
+        self._begin(data)
 
     # -- the connection: what a reply, and a handler that asks for its ``connection.stream``, sees -----------
 

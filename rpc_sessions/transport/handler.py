@@ -50,7 +50,6 @@ class RequestHandler(tornado.web.RequestHandler):
     _finishing: asyncio.Task[None] | None = None
     _flushing: asyncio.Task[None] | None = None
     _left: asyncio.Future[None]
-    _requests: set[object]
 
     async def prepare(self) -> None:
         """Run the middleware up to the handler's own method, or answer in its place."""
@@ -63,8 +62,7 @@ class RequestHandler(tornado.web.RequestHandler):
         """Make ``req`` and ``res``. HTTPError 403 for a request from a page that may not make it."""
         if self.request.method not in _SAFE and not context.origin_allowed(self.request):
             raise tornado.web.HTTPError(403, "origin not allowed")
-        self._requests = context.requests
-        self._requests.add(self)
+        context.requests.add(self)
         current_request.set(self)
         self._peer = HTTPPeer(context, self)
         self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
@@ -165,10 +163,10 @@ class RequestHandler(tornado.web.RequestHandler):
             super().send_error(500)
 
     def _send(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
-        if hasattr(self, "_requests"):  # prepare() may not have been reached
-            self._requests.discard(self)
-            self._put_cookie()
-        return super().finish(chunk)
+        if not hasattr(self, "_peer"):  # prepare() was not reached
+            return super().finish(chunk)
+        self._put_cookie()
+        return self.context().until_sent(self, super().finish, chunk)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """As Tornado's; the session is stored before the first byte leaves."""
