@@ -51,9 +51,11 @@ class HTTP:
     ) -> Callable[[F], F]:
         """Serve a path with ``async def function(req, res)``.
 
-        path: "/cart", or with fields: "/cart/{item}", found in ``req.params``. methods: those
-        accepted (405 for others). use: middleware, by default the session.
+        path: "/cart", or with fields: "/cart/{item}", found in ``req.params``. methods: those accepted, by default
+        all; with GET goes HEAD (405 for others). use: middleware, by default the session.
         """
+        if callable(path):
+            raise TypeError('a route has a path: write @ss.http.route("/path")')
 
         def register(function: F) -> F:
             code = getattr(inspect.unwrap(function), "__code__", None)
@@ -104,9 +106,10 @@ def _route_rule(route: Route, context: Context, taken: set[str]) -> Rule:
         raise ConfigError(f"the path {route.path!r} is the protocol's own")
     if isinstance(route.methods, str) or not route.methods:
         raise ConfigError(f"methods is a list of one or more, not {route.methods!r}")
-    route = route._replace(methods=[method.upper() for method in route.methods])
-    if unknown := set(route.methods) - set(METHODS):
+    methods = [method.upper() for method in route.methods]
+    if unknown := set(methods) - set(METHODS):
         raise ConfigError(f"unknown HTTP method {', '.join(sorted(unknown))}")
+    route = route._replace(methods=[*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods)
     if not inspect.iscoroutinefunction(inspect.unwrap(route.function)):
         raise ConfigError("a route is an async function (req, res)")
     try:

@@ -82,6 +82,12 @@ def test_what_is_no_function_is_found_where_it_was_registered(nothing: Any, make
         ss.make_app()
 
 
+def test_a_route_without_a_path(make_server: MakeServer) -> None:
+    http: Any = make_server({}).http
+    with pytest.raises(TypeError, match=r'write @ss.http.route\("/path"\)'):
+        http.route(fine)
+
+
 def test_a_path_that_is_taken(make_server: MakeServer) -> None:
     ss = make_server({})
     ss.http.route("/cart")(fine)

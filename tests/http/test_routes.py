@@ -179,6 +179,8 @@ async def test_paths_and_their_fields(make_server: MakeServer) -> None:
         assert posted == [
             "POST", "/cart/7/of/ada", {"item": "7", "owner": "ada", "q": "1", "name": "ada", "n": "1"}, "name=ada&n=1",
         ]  # fmt: skip
+        named = await answer("/cart/7/of/ada?%C3%A9=1&%FF=2", method="POST", body="%F0%9F%98%80=3", headers=form)
+        assert named[2] == {"item": "7", "owner": "ada", "é": "1", "\xff": "2", "\U0001f600": "3"}
         for path in ("/cart", "/cart/7", "/cart/7/of/", "/cart//of/ada", "/cart/7/of/ada/", "/x/cart/7/of/ada", "/aXb"):
             assert await answer(path) == 404
 
@@ -196,8 +198,15 @@ async def test_methods(make_server: MakeServer) -> None:
         req.session["written"] = True
         return req.method
 
+    @ss.http.route("/get", methods=["get"])
+    async def get(req: HTTPRequest, res: HTTPResponse) -> Any:
+        return req.method
+
     async with serving(ss) as site:
         browser = Browser(site)
+        head = await browser.fetch("/get", "HEAD")
+        assert (head.code, head.headers["Content-Length"], head.body) == (200, "4", b"")
+        assert (await browser.fetch("/get", "DELETE")).headers["Allow"] == "GET, HEAD"
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             body = None if method in ("GET", "DELETE") else ""
             response = await browser.fetch("/any", method, body)
@@ -226,3 +235,26 @@ async def test_the_body_as_json(make_server: MakeServer) -> None:
         for body in ("", "{", "NaN", "[" * 100 + "]" * 100, b"\xff"):
             response = await browser.fetch("/json", "POST", body)
             assert (response.code, json.loads(response.body)["error"]["code"]) == (400, -32700)
+
+
+@pytest.mark.parametrize("code", [99, 100, 101, 600, 0, "404", None, 404.5])
+@pytest.mark.gen_test
+async def test_a_status_that_is_none_is_refused_where_it_is_set(make_server: MakeServer, logs: Logs, code: Any) -> None:
+    ss = make_server({})
+
+    @ss.http.route("/status")
+    async def status(req: HTTPRequest, res: HTTPResponse) -> Any:
+        req.session["written"] = True
+        res.status(code)
+
+    @ss.http.route("/redirect")
+    async def redirect(req: HTTPRequest, res: HTTPResponse) -> Any:
+        res.redirect("/", code)
+
+    async with serving(ss) as site:
+        browser = Browser(site)
+        for path in ("/status", "/redirect"):
+            assert (await browser.fetch(path)).code == 500
+        assert browser.cookie == ""
+    logs.take(f"ValueError: a status is a number from 200 to 599, not {code!r}")
+    logs.take("500 GET")
