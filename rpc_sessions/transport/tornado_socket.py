@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -18,9 +18,8 @@ CHUNK = 64 * 1024
 
 
 class TornadoSocket(FramedSocket):
-    """A WebSocket on an IOStream. at_once: bytes to read before others get their turn."""
+    """A WebSocket on an IOStream."""
 
-    at_once = CHUNK
     _stream: IOStream
     _task: asyncio.Task[None]
 
@@ -50,7 +49,7 @@ class TornadoSocket(FramedSocket):
             self.lost()
 
     async def _some(self) -> bytes:
-        reading = asyncio.ensure_future(self._stream.read_bytes(self.at_once, partial=True))
+        reading = asyncio.ensure_future(self._stream.read_bytes(CHUNK, partial=True))
         try:
             if reading.done():
                 await asyncio.sleep(0)  # who sends without a pause does not keep the others waiting
@@ -62,10 +61,13 @@ class TornadoSocket(FramedSocket):
         if self.deaf:
             return
         try:
-            for frame in self._reader.read(data):
+            for frame in self._frames(data):
                 self.frame(*frame)
         except Broken as broken:
             self.fail(broken.code, broken.reason)
+
+    def _frames(self, data: bytes) -> Iterator[tuple[int, bool, bytes]]:
+        return self._reader.read(data)
 
     # -- what a FramedSocket needs -----------------------------------------------------------------
 

@@ -6,15 +6,16 @@ import asyncio
 import tracemalloc
 import zlib
 from collections.abc import Iterator
-from statistics import median
+from contextlib import AsyncExitStack
 
 import pytest
 
 from rpc_sessions import Server
+from rpc_sessions.transport.deflate import deflate
 from tests.apps import ECHO, MakeServer, serving
 from tests.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, Frame, Packed, frame, packed, raw_socket
 from tests.logs import Logs
-from tests.websocket.test_conformance_limits import Memory, send
+from tests.websocket.test_conformance_limits import Memory
 from tests.websocket.test_send_queue import serving_with_small_buffers
 from tests.websocket.transports import ANY_TRANSPORT
 from tests.wire import notification, request
@@ -93,29 +94,43 @@ async def test_parts_that_unpack_to_nothing_are_bounded(ss: Server) -> None:
         assert memory.peak < 2 * 1024 * 1024
 
 
-COUNT = """
-    def actions(req, res, ss):
-        ss.api.counted = 0
-        async def count(text):
-            ss.api.counted += 1
-        return [count]
-"""
-
-
 @pytest.mark.gen_test
-async def test_who_sends_bombs_without_a_pause_keeps_nobody_waiting(make_server: MakeServer) -> None:
-    ss = make_server({"rpc/app.py": COUNT}, compression=True)
-    bomb = frame(TEXT, packed(notification("app.count", [" " * 65_000]).encode()), reserved=RSV1)
-    assert len(bomb) < 150
-    steps = []  # how many were unpacked between two pongs
-    async with serving(ss) as site, raw_socket(site, OFFER) as raw, raw_socket(site) as other:
-        flooding = asyncio.ensure_future(asyncio.to_thread(send, raw, bomb * 2500))
-        while (before := ss.api.counted) < 2000:
-            other.send(PING)
-            assert await other.read() == Frame(PONG, b"")
-            steps.append(ss.api.counted - before)
-        await flooding
-    assert median(step for step in steps if step) < 500
+async def test_an_event_is_packed_once_for_all_whose_window_is_the_same(
+    ss: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packings = []
+
+    def pack(text: bytes, window_bits: int) -> bytes:
+        packings.append(window_bits)
+        return deflate(text, window_bits)
+
+    monkeypatch.setattr("rpc_sessions.transport.deflate_socket.deflate", pack)
+    small = {"Sec-WebSocket-Extensions": "permessage-deflate; server_max_window_bits=9"}
+    async with serving(ss) as site, AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(raw_socket(site, offer)) for offer in [OFFER, small] * 5]
+        for _ in range(2):
+            for letter in "xyz":
+                assert ss.publish.all("news", letter * 5000) == 10
+            for raw in sockets:
+                for letter in "xyz":
+                    event = await raw.read()
+                    assert isinstance(event, Packed)
+                    assert event.json["params"] == [letter * 5000]
+            assert sorted(packings) == [9] * 3 + [15] * 3
+            packings.clear()
+
+
+@pytest.mark.usefixtures("_tracing")
+@pytest.mark.gen_test
+async def test_of_an_event_nothing_is_kept(ss: Server) -> None:
+    async with serving(ss) as site, raw_socket(site, OFFER) as raw:
+        ss.publish.all("news", "x" * 5000)  # what happens once, happens here
+        assert await raw.read()
+        memory = Memory()
+        ss.publish.all("news", "x" * 900_000)
+        assert await raw.read()
+        await asyncio.sleep(0)
+        assert memory.grown < 100_000
 
 
 @pytest.mark.gen_test
