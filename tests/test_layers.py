@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "rpc_sessions"
 
 # From the lowest to the highest. A name stands for the module and for all below it: live, live.bus.
 LAYERS = [
-    {"errors", "types", "hints"},
+    {"errors", "types", "hints", "tokens"},
     {"codec", "protocol", "loops", "params", "options", "request"},
     {"modules", "chain", "middleware", "actions", "answers", "batch", "crew", "deadlines", "session"},
     {"dispatcher"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -29,20 +28,11 @@ def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
     sessions.start()  # lifetimes: when a session was last used follows from them
     if isinstance(sessions.store.current, MemoryStore):
         raise ConfigError(f"the sessions of {app} are in its server's memory, where no other program sees them")
-    if sessions.store.place:
-        _check_place(sessions.store.place, app)
     try:
         return asyncio.run(_closing(sessions, work, app))
     except StoreUnavailable as error:
         cause = error.cause.split("\n")[0] if error.__cause__ else error.message
         raise click.ClickException(one_line(f"the {sessions.store.name} store is unavailable: {cause}")) from error
-
-
-def _check_place(place: Path, app: str) -> None:
-    """ConfigError if there is no such file or folder: to look for sessions makes none."""
-    if not place.exists():
-        here = "" if place.is_absolute() else f" ({place} is relative to the current directory)"
-        raise ConfigError(f"{app} has no sessions here: there is no {place.absolute()}{here}")
 
 
 async def _check_made(store: Store, app: str) -> None:

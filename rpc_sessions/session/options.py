@@ -11,11 +11,11 @@ from datetime import timedelta
 
 from rpc_sessions.errors import ConfigError
 from rpc_sessions.hints import did_you_mean
+from rpc_sessions.tokens import TOKEN
 from rpc_sessions.types import Seconds, seconds
 
 log = logging.getLogger("rpc_sessions")
 _SHORTEST_SECRET = 16
-_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 6265's token
 
 
 class _Known:
@@ -74,7 +74,7 @@ class SessionOptions(_Known):
     def _checked(self, name: str, value: object) -> object:
         if name == "secret" and value is not None:
             return _secrets(value)
-        if name == "key" and not (isinstance(value, str) and _COOKIE_NAME.match(value)):
+        if name == "key" and not (isinstance(value, str) and re.fullmatch(TOKEN, value)):
             raise ValueError(f"key is the name of a cookie, not {value!r}")
         if name in ("max_age", "absolute_max_age", "touch_after") and (value is not None or name == "max_age"):
             return checked_span(name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -33,5 +34,7 @@ class Unfinished:
 
     async def end(self, within: float | None = None) -> None:
         """Wait until nothing is under way, at most so many seconds."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._tasks:  # some may begin meanwhile
+                    await asyncio.wait(self._tasks)

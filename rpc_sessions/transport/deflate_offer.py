@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rpc_sessions.tokens import TOKEN
 from rpc_sessions.transport.deflate import WINDOW_BITS
 
 _NAME = "permessage-deflate"
@@ -21,11 +22,10 @@ _VALUES: dict[str, set[str | None]] = {
 }
 
 _LONGEST = 1024  # characters of a header; browsers send 42
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _GAP = re.compile(r"[ \t,]*")
 # An extension, or one of its parameters. After a ";" another parameter follows.
-_ITEM = re.compile(rf"[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*({_TOKEN}|{_QUOTED})[ \t]*)?([;,]|\Z)")
+_ITEM = re.compile(rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*({TOKEN}|{_QUOTED})[ \t]*)?([;,]|\Z)")
 
 Item = tuple[str, str | None]  # a name and its value
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from rpc_sessions import codec
 from rpc_sessions.request import Peer, Request, Response
+from rpc_sessions.tokens import TOKEN
 from rpc_sessions.types import JSON
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
 
-# RFC 9110, section 5: a token, and what may be in a field's value. Headers are sent as Latin-1.
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(TOKEN)
+# RFC 9110, section 5.5: what may be in a field's value. Headers are sent as Latin-1.
 _NOT_IN_A_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
@@ -45,8 +46,16 @@ def _fields(arguments: dict[str, list[bytes]]) -> dict[str, JSON]:
     fields: dict[str, JSON] = {}
     for name, values in arguments.items():
         texts: list[JSON] = [value.decode("utf-8", "replace") for value in values]
-        fields[name] = texts[0] if len(texts) == 1 else texts
+        fields[_utf8(name)] = texts[0] if len(texts) == 1 else texts
     return fields
+
+
+def _utf8(name: str) -> str:
+    """Tornado reads the values of query and form as bytes, but their names as Latin-1."""
+    try:
+        return name.encode("latin1").decode()
+    except UnicodeError:
+        return name
 
 
 class HTTPResponse(Response):
@@ -61,7 +70,9 @@ class HTTPResponse(Response):
         self.body = b""
 
     def status(self, code: int) -> HTTPResponse:
-        """Set the status, e.g. 404. Returns itself, as ``header`` does."""
+        """Set the status, e.g. 404. Returns itself, as ``header`` does. ValueError for what is none of an answer."""
+        if code not in range(200, 600):
+            raise ValueError(f"a status is a number from 200 to 599, not {code!r}")
         self.code = code
         return self
 
@@ -80,8 +91,7 @@ class HTTPResponse(Response):
 
     def redirect(self, url: str, code: int = 303) -> None:
         """Send the browser to another URL, once the session is saved. ValueError as of ``header``."""
-        self.header("Location", url)
-        self.code = code
+        self.status(code).header("Location", url)
         self._body("text/plain; charset=utf-8", b"")
 
     def __call__(self, value: object = None) -> None:

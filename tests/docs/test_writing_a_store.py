@@ -136,18 +136,18 @@ def test_the_tables_are_those_of_the_code() -> None:
     for table, protocols in ((required, [Store]), (optional, [FindsByUser, ListsKeys, MadeOnUse, Watches])):
         assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == methods(*protocols)
     attributes = [row.split(" = ")[0] for row in rows("attribute")]
-    assert attributes == ["forks", "place", "sweeps_itself", "shared", "plain_ids"]
+    assert attributes == ["forks", "sweeps_itself", "shared", "plain_ids"]
 
 
 def test_the_attributes_are_asked_for(programs: Path) -> None:
     class Marked(import_module("dict_store").DictStore):  # type: ignore[misc]  # a class that was just written
-        shared, plain_ids, sweeps_itself, place = False, True, True, Path("here")
+        shared, plain_ids, sweeps_itself = False, True, True
 
     choice = StoreChoice()
     choice.use(Marked())
-    assert (choice.shared, choice.plain_ids, choice.sweeps_itself, choice.place) == (False, True, True, Path("here"))
+    assert (choice.shared, choice.plain_ids, choice.sweeps_itself) == (False, True, True)
     choice.use(import_module("dict_store").DictStore())
-    assert (choice.shared, choice.plain_ids, choice.sweeps_itself, choice.place) == (True, False, False, None)
+    assert (choice.shared, choice.plain_ids, choice.sweeps_itself) == (True, False, False)
 
 
 def test_links_lead_somewhere() -> None:

@@ -125,5 +125,5 @@ def test_the_command_line_sees_it(start_example: StartExample, tmp_path: Path) -
 def test_the_command_line_makes_no_file(tmp_path: Path) -> None:
     done = list_sessions(tmp_path / "elsewhere.db")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"there is no {tmp_path}/elsewhere.db" in done.stderr
+    assert f"there is no file {tmp_path}/elsewhere.db" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -209,6 +209,15 @@ async def test_an_empty_store_needs_no_folder(folder: Path, store: FileStore) ->
 
 
 @pytest.mark.gen_test
+async def test_to_ask_for_the_folder_makes_none(folder: Path, store: FileStore) -> None:
+    for _ in range(2):
+        assert await store.lacks() == f"folder {folder}"
+    assert not folder.exists()
+    await store.insert(a_key(), a_record())
+    assert await store.lacks() is None
+
+
+@pytest.mark.gen_test
 async def test_a_full_disk_changes_nothing(full_disk: Path) -> None:
     store = FileStore(full_disk / "sessions")
     key, record, large = a_key(), a_record(), a_record('{"a":"' + "x" * 300_000 + '"}')
@@ -262,6 +271,17 @@ async def test_a_folder_that_may_not_be_read_is_not_an_empty_one(nobodys: Path) 
     with pytest.raises(StoreUnavailable):
         await store.find_by_user("ada")
     nobodys.chmod(0o700)
+
+
+@pytest.mark.gen_test
+async def test_to_ask_for_a_folder_that_may_not_be_looked_for_is_no_answer(nobodys: Path) -> None:
+    inner = FileStore(nobodys / "inner" / "sessions")
+    await inner.insert(a_key(), a_record())
+    (nobodys / "inner").chmod(0)
+    with pytest.raises(StoreUnavailable):
+        await inner.lacks()
+    (nobodys / "inner").chmod(0o700)
+    assert await inner.lacks() is None
 
 
 @pytest.mark.gen_test

@@ -10,13 +10,14 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
 
 from rpc_sessions import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores import sql
@@ -72,6 +73,7 @@ async def test_the_ddl_makes_the_table_that_the_store_uses(url: str, own: str) -
 @pytest.mark.gen_test
 async def test_to_ask_for_the_table_makes_none(url: str, own: str) -> None:
     engine, store = create_async_engine(url), SQLStore(url, table=own)
+    await rows(engine, "SELECT 1")  # so that SQLite has its file
     for _ in range(2):
         assert await store.lacks() == f"table {own} in its database"
     with pytest.raises(DBAPIError):
@@ -82,6 +84,49 @@ async def test_to_ask_for_the_table_makes_none(url: str, own: str) -> None:
     assert await store.lacks() is None
     await store.close()
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("a.db", "a.db"),
+        ("file:a.db", "file:a.db"),  # no URI, unless the url says so
+        ("file:a.db?uri=true", "a.db"),
+        ("file:a%2523b.db?uri=true", "a#b.db"),
+        ("file://{folder}/a.db?cache=shared&uri=true", "a.db"),
+        ("file://localhost{folder}/a.db?uri=true", "a.db"),
+    ],
+)
+@pytest.mark.gen_test
+async def test_to_ask_for_the_file_of_sqlite_makes_none(
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SQLStore(f"sqlite+aiosqlite:///{name.format(folder=tmp_path)}")
+    lacking = await store.lacks()
+    assert lacking
+    assert lacking.startswith(f"file {tmp_path / file}")
+    assert list(tmp_path.iterdir()) == []
+    await store.insert(a_key(), a_record())
+    assert (tmp_path / file).is_file()
+    assert await store.lacks() is None
+    await store.close()
+
+
+@pytest.mark.parametrize("name", ["", "/file:a?mode=memory&uri=true", "/file::memory:?uri=true"])
+@pytest.mark.gen_test
+async def test_a_database_in_memory_has_no_file(
+    name: str, own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine = create_async_engine(f"sqlite+aiosqlite://{name}", poolclass=StaticPool)
+    store = SQLStore(engine=engine, table=own)
+    assert await store.lacks() == f"table {own} in its database"
+    await store.insert(a_key(), a_record())
+    assert await store.lacks() is None
+    await store.close()
+    await engine.dispose()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("dialect", [*DATABASES, "mysql"])
@@ -218,7 +263,7 @@ async def test_a_full_disk_changes_nothing(full_disk: Path) -> None:
 
 
 async def threads_ended() -> None:
-    """aiosqlite does not wait for its thread where it cannot connect."""
+    """No connection to SQLite is open. aiosqlite does not wait for its thread where it cannot connect."""
     await asyncio.sleep(0.1)
     await until(lambda: not [each for each in threading.enumerate() if "connection_worker" in each.name])
 
@@ -245,6 +290,66 @@ async def test_a_cancelled_call_that_fails_is_no_fault_to_log(tmp_path: Path, lo
     await threads_ended()
     assert all(call.cancelled() for call in calls)
     assert not logs.records
+
+
+async def insert_again(store: SQLStore, live: str) -> None:
+    assert await store.insert(live, a_record()) is False
+
+
+async def delete_twice(store: SQLStore, live: str) -> None:
+    assert await store.delete(live) is True
+    assert await store.delete(live) is False
+
+
+async def sweep(store: SQLStore, live: str) -> None:
+    await store.gc(time.time())
+
+
+async def list_all(store: SQLStore, live: str) -> None:
+    assert live in [key async for key in store.keys()]
+
+
+@pytest.mark.parametrize("work", [insert_again, delete_twice, sweep, list_all], ids=lambda work: work.__name__)
+@pytest.mark.gen_test
+async def test_what_is_under_way_at_the_end_leaves_nothing_open(
+    url: str, own: str, work: Callable[[SQLStore, str], Coroutine[None, None, None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_BATCH", 2)
+    made: list[AsyncEngine] = []
+
+    def make() -> AsyncEngine:
+        made.append(create_async_engine(url))
+        return made[-1]
+
+    store, live = SQLStore(engine=make, table=own), a_key()
+    await store.insert(live, a_record())
+    for _ in range(9):
+        await store.insert(a_key(), a_record(lives=-1))
+        await store.insert(a_key(), a_record())
+    working = asyncio.create_task(work(store, live))
+    await asyncio.sleep(0)
+    await store.close()
+    await working
+    assert len(made) == 1
+    gc.collect()  # a connection that nobody closed says so when it goes
+    await threads_ended()
+
+
+@pytest.mark.gen_test
+async def test_a_sweep_that_has_long_to_go_does_not_keep_the_store_from_closing(
+    sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_BATCH", 1)
+    store, expired = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}"), 20
+    for _ in range(expired):
+        await store.insert(a_key(), a_record(lives=-1))
+    sweeping = asyncio.create_task(store.gc(time.time()))
+    await asyncio.sleep(0)
+    await store.close()
+    swept = await sweeping
+    assert swept <= 1
+    assert await store.gc(time.time()) == expired - swept, "it does not sweep any more"
+    await store.close()
 
 
 @pytest.mark.gen_test

@@ -42,7 +42,7 @@ class Sqlite3Store:
     """path: the file; it is made on first use."""
 
     def __init__(self, path: str | Path) -> None:
-        self.place = Path(path)  # for the command line, which makes no file where there is none
+        self._path = Path(path)
         self._connection: sqlite3.Connection | None = None
         # One thread owns the connection: the event loop never waits for the disk, and calls take turns.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sessions")
@@ -81,6 +81,11 @@ class Sqlite3Store:
         for (key,) in rows:
             yield key
 
+    async def lacks(self) -> str | None:
+        """For the command line, which makes no file where there is none."""
+        there = await asyncio.to_thread(self._path.exists)
+        return None if there else f"file {self._path.absolute()}"
+
     # -- the connection, in its thread ------------------------------------------------------------
 
     async def _changes(self, statement: str, **values: object) -> bool:
@@ -102,7 +107,7 @@ class Sqlite3Store:
         """The connection: made on first use, so after a fork, and again after an error while it was made."""
         if self._connection is None:
             # Without an isolation level each statement commits by itself. timeout: seconds to wait for another process.
-            connection = sqlite3.connect(self.place, isolation_level=None, timeout=5)
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=5)
             try:
                 connection.execute(_TABLE)
             except sqlite3.Error:

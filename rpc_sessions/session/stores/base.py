@@ -31,9 +31,8 @@ class Store(Protocol):
     """Where sessions live. A record whose ``expires`` has passed is not there, swept or not.
 
     A store may also have ``plain_ids = True``: its keys are the session ids themselves, for formats that
-    demand it; ``shared = False``: only this process writes to it; ``place``: the Path of its file or folder,
-    without which there is no session (elsewhere ``MadeOnUse`` tells); and ``sweeps_itself = True``: its backend
-    removes what has expired.
+    demand it; ``shared = False``: only this process writes to it; and ``sweeps_itself = True``: its backend removes
+    what has expired.
     """
 
     async def load(self, key: str) -> Record | None:
@@ -97,7 +96,7 @@ class MadeOnUse(Protocol):
     """A store whose first use makes what its sessions lie in. Whoever only looks for sessions asks before."""
 
     async def lacks(self) -> str | None:
-        """What its first use would make, such as "table sessions"; None: that is there.
+        """What its first use would make, such as "folder /srv/sessions"; None: that is there. It is not made.
 
         StoreUnavailable while the backend is away.
         """

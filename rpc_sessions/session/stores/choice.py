@@ -6,7 +6,6 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import cast
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
@@ -21,15 +20,13 @@ _DATABASES = ("sqlite", "sqlite3", "postgres", "postgresql", "mysql", "mariadb")
 class StoreChoice:
     """Memory, until ``use`` says otherwise.
 
-    plain_ids: its keys are the session ids themselves. shared: other processes may write to it. place: its file or
-    folder, if it has one on this machine. sweeps_itself: expired sessions go without ``gc``. peek: its ``load``
-    without waiting, if it has the records in this process.
+    plain_ids: its keys are the session ids themselves. shared: other processes may write to it. sweeps_itself:
+    expired sessions go without ``gc``. peek: its ``load`` without waiting, if it has the records in this process.
     """
 
     def __init__(self) -> None:
         self.name = "memory"
         self.plain_ids = self.shared = self.sweeps_itself = False
-        self.place: Path | None = None
         self.peek: Callable[[str], Record | None] | None = None
         self._store: Store | None = None
 
@@ -54,7 +51,6 @@ class StoreChoice:
         self._store, self.name = store, name
         self.plain_ids = bool(getattr(store, "plain_ids", False))
         self.shared = bool(getattr(store, "shared", True))
-        self.place = getattr(store, "place", None)
         self.sweeps_itself = bool(getattr(store, "sweeps_itself", False))
         self.peek = store.peek if isinstance(store, Peeks) else None
 

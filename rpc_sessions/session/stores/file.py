@@ -28,6 +28,7 @@ from rpc_sessions.session.stores.express import checked_ttl, is_express
 from rpc_sessions.session.stores.file_express import TTL, ExpressLayout
 from rpc_sessions.session.stores.file_folder import Folder
 from rpc_sessions.session.stores.file_native import CorruptError, Layout, NativeLayout
+from rpc_sessions.session.stores.missing import missing
 from rpc_sessions.types import Seconds
 
 _LOCKS = 64
@@ -49,7 +50,6 @@ class FileStore:
 
     def __init__(self, path: str | Path, *, layout: str = "native", ttl: Seconds | None = None) -> None:
         self._folder = Folder(path)
-        self.place = self._folder.path
         self.plain_ids = is_express(layout, ttl=ttl)
         self._layout: Layout = ExpressLayout(checked_ttl(ttl, TTL)) if self.plain_ids else NativeLayout()
 
@@ -81,6 +81,11 @@ class FileStore:
         """StoreUnavailable, whose cause names the folder and the reason, if it can be neither written nor made."""
         with self._failures():
             self._folder.check()
+
+    async def lacks(self) -> str | None:
+        """The folder, where nobody has made it."""
+        with self._failures():
+            return await missing("folder", self._folder.path)
 
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         """Reads every file of the folder. StoreUnavailable if one is of a newer format."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.calls import FAREWELL, to_the_end
 from rpc_sessions.session.stores.express import checked_ttl, is_express
 from rpc_sessions.session.stores.joined_reads import JoinedReads
-from rpc_sessions.session.stores.mongodb_calls import FAREWELL, to_the_end
 from rpc_sessions.session.stores.mongodb_express import TTL, ExpressLayout
 from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live
 from rpc_sessions.session.stores.mongodb_setup import (

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-from rpc_sessions.session.stores.mongodb_calls import FAREWELL
+from rpc_sessions.session.stores.calls import FAREWELL
 from rpc_sessions.session.unfinished import Unfinished
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
 from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.stores.calls import to_the_end
 from rpc_sessions.session.stores.damaged import checked, skipping_corrupt
+from rpc_sessions.session.stores.missing import missing
 from rpc_sessions.session.stores.postgresql_listen import Listener, listening
 from rpc_sessions.session.stores.postgresql_notify import Notifier, channel
 from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect, sqlite_file
@@ -60,18 +61,17 @@ class SQLStore:
             raise ConfigError(f"the sql store takes url= ({EXAMPLES}), or engine=")
         self._table = make_table(table)
         self._owned = url is not None or callable(engine)
-        self.place: Path | None = None
         self._make: Callable[[], object] = engine if callable(engine) else lambda: engine
         if url is not None:
             parsed = check_url(url)
-            self.place = sqlite_file(parsed)
             self._make = lambda: connect(parsed, _PATIENCE)
         elif not self._owned:
-            self.place = sqlite_file(check_engine(engine).url)
+            check_engine(engine)
         self._engine: AsyncEngine | None = None
         self._preparing = asyncio.Lock()
         self._prepared = False
-        self._statements = Unfinished()  # to break one off, as its call is cancelled, would cost the connection
+        self.calls = Unfinished()
+        self._closing = False
         self._notifier: Notifier | None = None  # with PostgreSQL
         self._listeners: set[Listener] = set()
 
@@ -80,10 +80,12 @@ class SQLStore:
         """Whether each process can make its own engine."""
         return self._owned
 
+    @to_the_end
     async def load(self, key: str) -> Record | None:
         rows = await self._rows(self._table.select().where(*self._live(key)))
         return _record(rows[0]) if rows else None
 
+    @to_the_end
     async def insert(self, key: str, record: Record) -> bool:
         from sqlalchemy.exc import IntegrityError
 
@@ -95,42 +97,55 @@ class SQLStore:
             expired = (self._table.c.key == key, self._table.c.expires <= time.time())
             return await self._tell(self._table.update().where(*expired).values(row)) == 1
 
+    @to_the_end
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
         same = self._table.c.token == expected.token
         return await self._tell(self._table.update().where(same, *self._live(key)).values(_row(record))) == 1
 
+    @to_the_end
     async def touch(self, key: str, expires: float) -> bool:
         return await self._count(self._table.update().where(*self._live(key)).values(expires=expires)) == 1
 
+    @to_the_end
     async def delete(self, key: str) -> bool:
         if await self._tell(self._table.delete().where(*self._live(key))):
             return True
         await self._delete_expired([key], time.time())
         return False
 
+    @to_the_end
     async def gc(self, now: float) -> int:
         columns, count = self._table.c, 0
         expired = self._table.select().with_only_columns(columns.key).where(columns.expires <= now)
         # By primary key and in batches: no other writer waits long, and none meets these in another order.
-        while rows := await self._rows(expired.limit(_BATCH)):
+        while not self._closing and (rows := await self._rows(expired.limit(_BATCH))):
             count += await self._delete_expired([row.key for row in rows], now)
         return count
 
     async def close(self) -> None:
-        await self._statements.end()
+        self._closing = True  # a sweep may have long to go
+        try:
+            await self.calls.end()
+        finally:
+            self._closing = False
         for listener in self._listeners:
             listener.stop()
         engine, self._engine, self._prepared = self._engine, None, False
         if engine is not None and self._owned:
             await engine.dispose()
 
+    @to_the_end
     async def lacks(self) -> str | None:
-        """The table, where nobody has made it."""
+        """SQLite's file or the table, where nobody has made it."""
         with _failures():
             async with asyncio.timeout(_PATIENCE):
+                file = sqlite_file(self._made())
+                if file and (lacking := await missing("file", file)):
+                    return lacking
                 there = await exists(self._made(), self._table)
         return None if there else f"table {self._table.name} in its database"
 
+    @to_the_end
     async def find_by_user(self, user_id: str) -> Sequence[tuple[str, Record]]:
         columns = self._table.c
         rows = await self._rows(self._table.select().where(columns.user_id == user_id, columns.expires > time.time()))
@@ -144,7 +159,7 @@ class SQLStore:
     async def keys(self) -> AsyncIterator[str]:
         columns, last = self._table.c, ""
         some = self._table.select().with_only_columns(columns.key).order_by(columns.key).limit(_BATCH)
-        while rows := await self._rows(some.where(columns.key > last, columns.expires > time.time())):
+        while rows := await self._more(some.where(columns.key > last, columns.expires > time.time())):
             for row in rows:
                 yield row.key
             last = rows[-1].key
@@ -176,16 +191,26 @@ class SQLStore:
         columns = self._table.c
         return await self._count(self._table.delete().where(columns.key.in_(keys), columns.expires <= now))
 
+    @to_the_end
+    async def _more(self, statement: Select[Any]) -> Rows:
+        """Rows for one who lists, and waits for other things in between."""
+        return await self._rows(statement)
+
     async def _rows(self, statement: Select[Any]) -> Rows:
-        return (await self._statements.to_the_end(self._execute(statement)))[0]
+        return (await self._execute(statement))[0]
 
     async def _count(self, statement: UpdateBase) -> int:
         """How many rows a statement wrote."""
-        return (await self._statements.to_the_end(self._execute(statement)))[1]
+        return (await self._execute(statement))[1]
 
     async def _tell(self, statement: Insert | Update | Delete) -> int:
         """How many rows a statement wrote; who watches is told of each."""
-        return await self._statements.to_the_end(self._execute_and_tell(statement))
+        with _failures():
+            async with asyncio.timeout(_PATIENCE):
+                await self._ready()
+                if self._notifier is not None:
+                    return await self._notifier.count(statement)
+        return await self._count(statement)
 
     async def _execute(self, statement: Executable) -> tuple[Rows, int]:
         """The rows that a statement found, and how many it wrote."""
@@ -193,14 +218,6 @@ class SQLStore:
             async with asyncio.timeout(_PATIENCE), (await self._ready()).begin() as connection:
                 result = await connection.execute(statement)
                 return result.all() if result.returns_rows else [], result.rowcount
-
-    async def _execute_and_tell(self, statement: Insert | Update | Delete) -> int:
-        with _failures():
-            async with asyncio.timeout(_PATIENCE):
-                await self._ready()
-                if self._notifier is not None:
-                    return await self._notifier.count(statement)
-        return (await self._execute(statement))[1]
 
     async def _ready(self) -> AsyncEngine:
         """The engine, whose database has the table."""

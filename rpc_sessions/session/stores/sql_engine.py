@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from rpc_sessions.errors import ConfigError
 from rpc_sessions.session.stores.extras import extra
@@ -38,10 +39,22 @@ def check_url(url: str) -> URL:
     return parsed
 
 
-def sqlite_file(url: URL) -> Path | None:
-    """The file of a SQLite database; None for any other database, and for a ``file:`` URI."""
-    name = url.database or ""
-    return Path(name) if url.get_backend_name() == "sqlite" and name and not name.startswith((":", "file:")) else None
+def sqlite_file(engine: AsyncEngine) -> Path | None:
+    """The file of a SQLite database, without opening it; None for one in memory, and for any other database.
+
+    A ``file:`` URI is read as SQLite does: https://www.sqlite.org/uri.html
+    """
+    if engine.dialect.name != "sqlite":
+        return None
+    (name, *_), options = engine.dialect.create_connect_args(engine.url)
+    if not (options.get("uri") and name.startswith("file:")):
+        return _named(engine.url.database or "")
+    uri = urlsplit(name)
+    return None if parse_qs(uri.query).get("mode") == ["memory"] else _named(unquote(uri.path))
+
+
+def _named(name: str) -> Path | None:
+    return Path(name) if name not in ("", ":memory:") else None
 
 
 def connect(url: URL, patience: float) -> AsyncEngine:

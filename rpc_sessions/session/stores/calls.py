@@ -1,4 +1,7 @@
-"""Calls of MongoDB's drivers go on to their end, or their timeout, when whoever waits for them is cancelled.
+"""Calls of a database's driver go on to their end, or their timeout, when whoever waits for them is cancelled.
+
+To break off a statement costs its connection. And ``close`` waits for whole calls: none finds nothing to use in its
+middle, and makes anew what nobody closes.
 
 PyMongo 4.20 does not stand being broken off. While it looks for a server, that can leave its client's lock in a state
 in which no later call ends, not even ``close``: see ``_async_cond_wait`` in its lock.py, and ``asyncio.wait_for`` of
@@ -31,7 +34,7 @@ Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 def to_the_end(method: Method[S, P, T]) -> Method[S, P, T]:
-    """A method that goes on when its caller is cancelled."""
+    """A method that goes on when its caller is cancelled. ``calls.end`` waits for it."""
 
     @wraps(method)
     async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
