@@ -11,6 +11,7 @@ from rpc_sessions.errors import SessionGone, StoreUnavailable
 from rpc_sessions.request import Peer, log
 from rpc_sessions.session import cookie, moved, ticket
 from rpc_sessions.session.claim import Claim
+from rpc_sessions.session.expected import Expected
 from rpc_sessions.session.merge import EMPTY, Values, pack
 from rpc_sessions.session.moved import Moved
 from rpc_sessions.session.options import in_production
@@ -30,7 +31,7 @@ class Browsers(Tracking):
         super().__init__()
         self._secrets: list[str] = []
         self._for_now: defaultdict[str, list[Peer]] = defaultdict(list)
-        self._replaced: dict[str, float] = {}
+        self._expected = Expected()
 
     def require_secret(self, *, must: bool = False) -> None:
         """Have a secret: the options', or a random one. ConfigError where it must be one of your own."""
@@ -105,7 +106,7 @@ class Browsers(Tracking):
         if record is None and not claim.may_insert:
             self.claims.leave(socket)
             self.ended(claim, None)  # of sockets that have not heard of it yet
-            if claim.key in self._replaced:  # a cookie of this handshake's would be a third
+            if self._expected.holds(claim.key):  # a cookie of this handshake's would be a third
                 return None
             claim = self._borrowed_claim(claim.id) if self.store.shared else self.new_claim()
         return claim, record
@@ -120,8 +121,19 @@ class Browsers(Tracking):
         """A socket with a cookie that is about to be replaced: it may read, and comes back with the new one."""
         claim = socket.claim = self.claim(cookie_header)
         self._for_now[claim.key].append(socket)
-        within = self._replaced.get(claim.key, moved.GRACE)
-        asyncio.get_running_loop().call_later(within, self._send_back, claim.key)
+        if not self._expected.holds(claim.key):
+            asyncio.get_running_loop().call_later(moved.GRACE, self._send_back, claim.key)
+        elif len(self._for_now[claim.key]) == 1:
+            self._let_wait(claim.key)
+
+    def _let_wait(self, key: str) -> None:
+        asyncio.get_running_loop().call_later(_A_WHILE, self._see_if_it_came, key)
+
+    def _see_if_it_came(self, key: str) -> None:
+        if self._expected.awaits(key):
+            self._let_wait(key)
+        else:
+            self._send_back(key)
 
     def _send_back(self, key: str) -> None:
         """The sockets that came for now with an id come back with the new one."""
@@ -144,15 +156,21 @@ class Browsers(Tracking):
             peer.ticketed = claim.id
             peer.notify("rpc.session", {"ticket": code})
 
-    def expect_ticket(self, claim: Claim) -> None:
-        """A session has ended, and its browser is sent a ticket to another: no handshake gives it a third meanwhile."""
-        keys = [self.key_for(id) for id in claim.browser_ids]
-        self._replaced |= dict.fromkeys(keys, moved.GRACE)
-        asyncio.get_running_loop().call_later(moved.GRACE, self._forget, keys)
+    async def begin_anew(self, peer: Peer) -> None:
+        """A socket has ended its session and speaks for a new id: so must its browser.
 
-    def _forget(self, keys: list[str]) -> None:
-        for key in keys:
-            self._replaced.pop(key, None)
+        Until it does, no handshake gives it a third. If no ticket can be made now, it learns of the id with the
+        first save.
+        """
+        claim = peer.claim
+        if peer.transport != "websocket" or claim is None or not claim.fresh or claim.id in claim.browser_ids:
+            return  # nobody is sent a ticket
+        keys = [self.key_for(id) for id in claim.browser_ids]
+        self._expected.begin(keys, claim)  # before the first wait: the other tabs are on their way back
+        try:
+            self.announce(claim, peer, await self.ticket_for(claim, peer, claim.id))
+        except StoreUnavailable:
+            self._expected.withdraw(keys, claim)
 
     async def renew_ticket(self, peer: Peer) -> bool:
         """Send a socket another ticket: the first one may be lost.
@@ -183,9 +201,8 @@ class Browsers(Tracking):
         if presented and presented != id:
             old = self.key_for(presented)
             await moved.arrived(self.store.current, old)
+            self._expected.arrived(old)
             self._send_back(old)
-            if old in self._replaced:  # a handshake that was on its way need not wait
-                self._replaced[old] = _A_WHILE
         return claim
 
     async def check_cookie(self, claim: Claim) -> None:

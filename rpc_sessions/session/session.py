@@ -9,7 +9,7 @@ from dataclasses import replace as with_changes
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from rpc_sessions.errors import SessionGone, StoreUnavailable
+from rpc_sessions.errors import SessionGone
 from rpc_sessions.request import Peer
 from rpc_sessions.session import ending, logins, merge, rotation, saving
 from rpc_sessions.session.channels import Channels
@@ -240,11 +240,7 @@ class Session(SessionValues):
         await ending.end(self.sessions, self.claim, self.peer)
         self.reset(merge.EMPTY)
         self.record, self._gone = None, SessionGone.MESSAGE
-        if self.peer.transport == "websocket" and self.peer.claim:
-            anew = self.peer.claim  # this socket speaks for a new id: so must the browser
-            self.sessions.expect_ticket(anew)
-            with suppress(StoreUnavailable):  # or it learns of it with the first save
-                self.sessions.announce(anew, self.peer, await self.sessions.ticket_for(anew, self.peer, anew.id))
+        await self.sessions.begin_anew(self.peer)
 
 
 def _datetime(seconds: float) -> datetime:

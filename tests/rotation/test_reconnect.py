@@ -34,11 +34,6 @@ async def has_moved(visit: Visit) -> None:
             await asyncio.sleep(0.01)
 
 
-def destroy(session: Session) -> Any:
-    """A step."""
-    return session.destroy()
-
-
 @pytest.mark.gen_test
 async def test_it_reads_and_does_not_write(visiting: Visiting) -> None:
     async with visiting() as visit:
@@ -133,40 +128,3 @@ async def test_the_handshake_sets_no_cookie(visiting: Visiting) -> None:
             response = early.connection.response
             assert response is not None
             assert "Set-Cookie" not in response.headers
-
-
-@pytest.mark.gen_test
-async def test_after_an_end_it_waits_for_the_cookie_of_the_ticket(visiting: Visiting) -> None:
-    """Each tab of an ended session connects anew: a cookie of its own would take the place of the ticket's."""
-    async with visiting() as visit:
-        ticket, tab = await visit.ticket(destroy), visit.elsewhere()
-        old = tab.cookie
-        async with tab.socket() as early:
-            assert tab.cookie == old
-            with pytest.raises(RPCError, match="Session ended"):
-                await over_socket(early, visit.site.ss, look)
-            assert await visit.browser.redeem(ticket) == 204
-            assert await early.closed() == (4401, "session ended")
-        async with tab.socket() as late:  # it was on its way before the cookie came
-            assert tab.cookie == old
-            assert await late.closed() == (4401, "session ended")
-        await visit.do(put(new=1))
-        assert await visit.sees() == ((None, {"new": 1}), (None, {"new": 1}))
-
-
-@pytest.mark.gen_test
-async def test_after_an_end_and_a_ticket_that_nobody_exchanged(
-    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(moved, "GRACE", 0.1)
-    async with visiting() as visit:
-        await visit.ticket(destroy)
-        old = visit.browser.cookie
-        await asyncio.sleep(0.2)
-        async with visit.browser.socket() as socket:
-            assert await over_socket(socket, visit.site.ss, look) == NOBODY
-            await over_socket(socket, visit.site.ss, put(new=1))
-            for event in socket.events:
-                await visit.browser.redeem(event["params"]["ticket"])
-        assert visit.browser.cookie != old
-        assert await visit.sees() == ((None, {"new": 1}), (None, {"new": 1}))

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.processes import find_free_port
 from tests.server.conftest import OpenTab, Side, Tab, serve
@@ -284,6 +284,21 @@ def test_a_tab_whose_cookie_is_another_sessions_joins_that(tab: Tab) -> None:
     tab.sees_one_session()
     tab.http.log_in("ada")
     tab.sees_user("ada")
+
+
+def test_a_slow_exchange_in_another_tab_closes_no_socket(open_tab: OpenTab) -> None:
+    other, one = open_tab(), open_tab()  # the last one is in front, where clicks are quick
+    one.socket.add("apple")
+    other.sees_cart({"apple": 1})
+    held: list[Route] = []
+    one.page.route("**/rpc/session", lambda route: held.append(route))  # an own function: Playwright marks it
+    one.socket.log_in("ada")
+    expect(other.page.locator("#same")).to_have_attribute("data-state", "different")
+    held[0].continue_()
+    other.sees_user("ada")
+    one.sees_user("ada")
+    expect(other.logged("closed")).to_have_count(0)
+    expect(other.page.locator("#notice")).to_be_hidden()
 
 
 def test_a_store_that_goes_away_is_told_by_a_banner(tab: Tab) -> None:

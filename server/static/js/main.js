@@ -36,7 +36,7 @@ document.getElementById("clear").addEventListener("click", () => log.clear());
 let looking = false;
 let lookAgain = false;
 let timer;
-let joining = false; // the sides differed, and the socket was opened anew for that
+let differSince; // in milliseconds; Infinity once the socket was opened anew for that
 
 /** Reads the session on both sides and shows it. Asked for while it is at work, it looks once more after that. */
 async function look() {
@@ -76,14 +76,15 @@ function showBoth(...seen) {
   const problem = trouble(seen[0].error, seen[1].error);
   showTrouble(problem);
   const differ = first && second && first !== second;
-  if (differ && !joining) return join();
-  if (first && first === second) joining = false;
+  if (differ) differSince ??= Date.now();
+  else if (first && second) differSince = undefined;
+  if (differ && Date.now() - differSince >= AGAIN_MS) return join();
   if ((problem || differ) && ss.connected) timer = setTimeout(look, AGAIN_MS); // else the reconnect looks
 }
 
-/** Two tabs that began a session at once have one cookie, that of the last: the socket comes back with it. */
+/** Two tabs that began a session at once have one cookie, that of the last: the socket comes back with it, once. */
 function join() {
-  joining = true;
+  differSince = Infinity;
   connection.close();
 }
 
