@@ -23,9 +23,13 @@ def main(name: str = "rpc_sessions", depth: str = "1") -> None:
         # It only reads, so the server runs on meanwhile; what it says may be a little out of step.
         program = str(Path(sys.executable).parent / "py-spy")
         command = [program, "record", "--nonblocking", "--pid", str(pid), "--rate", str(RATE), "--output", str(file)]
-        with subprocess.Popen([*command, "--duration", str(SECONDS)], stdout=subprocess.DEVNULL) as recorder:
+        command += ["--duration", str(SECONDS)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as recorder:
             result = Load(job, int(depth)).measure(pid, SECONDS + 1)
         assert recorder.returncode == 0
+    # The picture's title is the command, with paths and an id that are nobody's else.
+    title = f"{name}, calls in flight on each connection: {depth}"
+    file.write_text(file.read_text().replace(" ".join(command), title))
     print(f"{file}: {result.cost * 1e6:.1f} us of CPU a call")
 
 
