@@ -124,15 +124,18 @@ class MongoStore:
         with _failures():
             if not self._indexed:
                 await self._ensure_indexes()
-            try:
-                await self._sessions().insert_one({"_id": key, **fields})
-            except DuplicateKeyError:
-                # Unless it has expired, and only waits for its sweep; or it is this one, sent again by the driver.
-                expired = {"_id": key, "expires": {"$lte": date(time.time())}}
-                same = {"_id": key, "token": record.token}
-                result = await self._sessions().update_one({"$or": [expired, same]}, {"$set": fields})
-                return result.matched_count == 1
-        return True
+            for _ in range(2):  # the sweep may take an expired one away between the insert and the update
+                try:
+                    await self._sessions().insert_one({"_id": key, **fields})
+                    return True
+                except DuplicateKeyError:
+                    # Unless it has expired, and only waits for its sweep; or it is this one, sent again by the driver.
+                    expired = {"_id": key, "expires": {"$lte": date(time.time())}}
+                    same = {"_id": key, "token": record.token}
+                    result = await self._sessions().update_one({"$or": [expired, same]}, {"$set": fields})
+                if result.matched_count == 1:
+                    return True
+        return False
 
     @to_the_end
     async def replace(self, key: str, record: Record, expected: Record) -> bool:
