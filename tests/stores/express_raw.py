@@ -183,7 +183,9 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path, own: str) -> Iterator
         raw.client.close()
     else:
         uri, database = request.getfixturevalue("mongo_uri"), request.getfixturevalue("mongo_database")
-        mongo, embedded = {"uri": uri, "database": database, **layout}, kind == "mongodb-embedded"
+        # The server is in this process: with a thousand calls in flight it may take longer than 5 s for one.
+        patient = f"{uri}&timeoutMS=60000" if "?" in uri else f"{uri.rstrip('/')}/?timeoutMS=60000"
+        mongo, embedded = {"uri": patient, "database": database, **layout}, kind == "mongodb-embedded"
         found = RawMongo(uri, database, embedded=embedded)
         yield Shared("mongodb", {**mongo, **({"stringify": False} if embedded else {})}, found)
         found.client.close()
