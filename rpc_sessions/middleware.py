@@ -86,8 +86,8 @@ def debug(*config: object) -> Middleware:
     """The built-in middleware ``debug``: logs each call, its params and what came of it."""
 
     async def debug_layer(req: Request, res: Response, next: Callable[[], Awaitable[object]]) -> None:
-        log.info("%s %s %r", req.transport, req.method, req.params)
+        log.info("%s %s %r", req.transport, req, req.params)
         value = await next()
-        log.info("%s %s -> %r", req.transport, req.method, res.failure or (res.value if res.answered else value))
+        log.info("%s %s -> %r", req.transport, req, res.failure or (res.value if res.answered else value))
 
     return debug_layer

@@ -85,7 +85,7 @@ def _count(name: str, value: object) -> int:
 
 
 def _time(name: str, value: object) -> float:
-    span = seconds(value)  # type: ignore[arg-type]  # seconds() refuses what is no duration
+    span = seconds(value, name)  # type: ignore[arg-type]  # seconds() refuses what is no duration
     if not 0 <= span < float("inf"):
         raise ValueError(f"{name} is not negative, and finite")
     return span
@@ -94,11 +94,18 @@ def _time(name: str, value: object) -> float:
 def _strings(name: str, value: object) -> list[str]:
     if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(item, str) for item in value):
         raise TypeError(f"{name} is a list of strings, not {value!r}")
-    return [_origin(item) if name == "origins" else str(ip_network(item)) for item in value]
+    return [_origin(item) if name == "origins" else _network(item) for item in value]
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"trusted_proxies: {error}") from None
 
 
 def _origin(value: str) -> str:
     parts = urlsplit(value)
     if not parts.scheme or not parts.netloc or value != f"{parts.scheme}://{parts.netloc}":
-        raise ValueError(f"an origin is scheme://host[:port] and nothing more, not {value!r}")
+        raise ValueError(f"origins: an origin is scheme://host[:port] and nothing more, not {value!r}")
     return value.lower()

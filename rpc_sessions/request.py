@@ -75,6 +75,10 @@ class Request:
         self.received_at = time.time()
         self.opened: Session | None = None
 
+    def __str__(self) -> str:
+        """What the log calls it."""
+        return self.method
+
     @property
     def transport(self) -> str:
         return self.peer.transport
@@ -169,7 +173,7 @@ class Response:
 
     def _first(self) -> bool:
         if self.answered:
-            log.warning("%s answered a second time: ignored", self.request.method)
+            log.warning("%s answered a second time: ignored", self.request)
             return False
         self.answered = True
         return True

@@ -22,10 +22,10 @@ MiddlewareFactory: TypeAlias = Callable[..., Middleware]
 Seconds: TypeAlias = float | timedelta
 
 
-def seconds(value: Seconds) -> float:
-    """A duration given as timedelta or number of seconds, as seconds. TypeError for anything else."""
+def seconds(value: Seconds, name: str = "a duration") -> float:
+    """A duration given as timedelta or number of seconds, as seconds. TypeError, with its name, for anything else."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"expected a timedelta or a number of seconds, not {value!r}")
+        raise TypeError(f"{name} is a timedelta or a number of seconds, not {value!r}")
     return float(value)

@@ -67,9 +67,9 @@ class SessionLayer(Bracket):
 
 def _checked(max_age: Seconds) -> float:
     try:
-        span = seconds(max_age)
+        span = seconds(max_age, "max_age of the session")
     except TypeError as error:
-        raise ConfigError(f"max_age of the session: {error}") from None
+        raise ConfigError(str(error)) from None
     if not 0 <= span <= 3600:
         raise ConfigError(f"max_age, how old a copy of the session may be, is at most an hour, not {max_age!r}")
     return span

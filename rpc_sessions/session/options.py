@@ -46,8 +46,10 @@ class CookieOptions(_Known):
             raise ValueError(f'cookie.secure is True, False or "auto", not {value!r}')
         if name == "same_site":
             return _same_site(value)
-        if name in ("path", "domain") and isinstance(value, str) and re.search(r"[;,\s\x00-\x1f\x7f]", value):
-            raise ValueError(f"cookie.{name} cannot hold {value!r}")
+        if name == "http_only" and not isinstance(value, bool):
+            raise TypeError(f"cookie.http_only is True or False, not {value!r}")
+        if name == "path" or (name == "domain" and value is not None):
+            return _attribute(name, value)
         return value
 
 
@@ -78,7 +80,7 @@ class SessionOptions(_Known):
             raise ValueError(f"key is the name of a cookie, not {value!r}")
         if name in ("max_age", "absolute_max_age", "touch_after") and (value is not None or name == "max_age"):
             return checked_span(name, value)
-        if name == "poll_interval" and not 0 < seconds(value) <= 3600:  # type: ignore[arg-type]  # it refuses others
+        if name == "poll_interval" and not 0 < seconds(value, name) <= 3600:  # type: ignore[arg-type]  # it refuses others
             raise ValueError(f"poll_interval is more than 0 and at most an hour, not {value!r}")
         if name == "notify_changes" and not isinstance(value, bool):
             raise TypeError(f"notify_changes is True or False, not {value!r}")
@@ -107,6 +109,14 @@ def in_production() -> bool:
     return os.environ.get("RPC_SESSIONS_ENV") == "production"
 
 
+def _attribute(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"cookie.{name} is a string, not {value!r}")
+    if re.search(r"[;,\s\x00-\x1f\x7f]", value):
+        raise ValueError(f"cookie.{name} cannot hold {value!r}")
+    return value
+
+
 def _same_site(value: object) -> str:
     written = value.capitalize() if isinstance(value, str) else ""
     if written not in ("Lax", "Strict", "None"):
@@ -127,7 +137,7 @@ def _secrets(value: object) -> list[str]:
 
 def checked_span(name: str, value: object) -> timedelta:
     """A lifetime. TypeError or ValueError if it is none."""
-    span = seconds(value)  # type: ignore[arg-type]  # seconds() refuses what is no duration
+    span = seconds(value, name)  # type: ignore[arg-type]  # seconds() refuses what is no duration
     least = 0 if name == "touch_after" else 1
     if not least <= span <= timedelta(days=365 * 100).total_seconds():
         raise ValueError(f"{name} is {least} second or more, not {value!r}")

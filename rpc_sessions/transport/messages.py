@@ -27,6 +27,9 @@ class HTTPRequest(Request):
         super().__init__(peer, http.method or "", _fields(http.arguments) | dict(path_params))
         self.http = http
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
     @property
     def path(self) -> str:
         """The path of the URL."""

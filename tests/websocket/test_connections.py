@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import tracemalloc
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 from tornado.httputil import HTTPHeaders
@@ -21,6 +19,7 @@ from rpc_sessions.transport.framed_socket import FramedSocket
 from rpc_sessions.transport.websocket import Connection
 from tests.apps import SECRET, MakeServer, Site, serving
 from tests.frames import CLOSE, TEXT, frame, handshake
+from tests.levels import Levels, settled
 from tests.waiting import until
 from tests.wire import connect, request
 
@@ -68,15 +67,6 @@ def alive() -> list[int]:
     kinds = (Connection, Request, Response, Claim, Session, RPCHandler, IOStream, HTTPHeaders)
     sockets = [kind for kind in types if issubclass(kind, FramedSocket | asyncio.Transport)]
     return [*(types[kind] for kind in kinds), sum(types[kind] for kind in sockets)]
-
-
-async def settled(count: Callable[[], list[int]]) -> list[int]:
-    """What is counted once it stays the same."""
-    before: list[int] = []
-    while (now := count()) != before:
-        before = now
-        await asyncio.sleep(0.1)
-    return now
 
 
 @pytest.mark.gen_test
@@ -164,21 +154,12 @@ async def test_a_connection_that_is_gone_needs_no_garbage_collection(make_server
 async def test_a_thousand_connections_leave_nothing(make_server: MakeServer) -> None:
     ss = make_server({"rpc/app.py": APP})
     async with serving(ss) as site:
-        counts: list[list[int]] = []
-        memory: list[int] = []
+        levels = Levels(
+            lambda: [len(asyncio.all_tasks()), len(os.listdir("/dev/fd")), ss.publish.all("news"), *alive()]
+        )
         for _ in range(4):
             for number in range(0, 250, 10):
                 await asyncio.gather(*(ends(site, number + i) for i in range(10)))
             await until(lambda: not ss._connections)
-            counts.append(
-                await settled(
-                    lambda: [len(asyncio.all_tasks()), len(os.listdir("/dev/fd")), ss.publish.all("news"), *alive()]
-                )
-            )
-            if tracemalloc.is_tracing():
-                memory.append(tracemalloc.get_traced_memory()[0])
-            else:
-                tracemalloc.start()  # the first round warms up
-        tracemalloc.stop()
-        assert counts[1] == counts[2] == counts[3]
-        assert memory[2] - memory[0] < 200 * 500  # bytes a connection; every sixth leaves a session in the store
+            await levels.take()
+        levels.check(200 * 500)  # bytes a connection; every sixth leaves a session in the store

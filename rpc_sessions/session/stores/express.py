@@ -154,9 +154,9 @@ def is_express(layout: str, **options: object) -> bool:
 def checked_ttl(ttl: Seconds | None, default: float) -> float:
     """The lifetime, in seconds, of sessions whose cookie names none. ConfigError if it is no lifetime."""
     try:
-        span = default if ttl is None else seconds(ttl)
+        span = default if ttl is None else seconds(ttl, "ttl= of the store")
     except TypeError as error:
-        raise ConfigError(f"ttl= of the store: {error}") from None
+        raise ConfigError(str(error)) from None
     if not 1 <= span <= _LONGEST:
         raise ConfigError(f"ttl= is 1 second or more, not {ttl!r}")
     return span

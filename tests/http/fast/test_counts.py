@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -18,6 +17,7 @@ from rpc_sessions.transport.fast_reply import FastReply
 from tests.apps import MakeServer, Site, serving
 from tests.http.fast.handlers import Plain, handler
 from tests.http.fast.raw import get, post, raw
+from tests.levels import Levels
 from tests.waiting import until
 
 ROUND = 500
@@ -57,21 +57,14 @@ def left() -> list[type]:
 @pytest.mark.gen_test
 async def test_two_thousand_connections_leave_nothing(make_server: MakeServer) -> None:
     async with serving(server(make_server)) as site:
-        counts: list[tuple[int, ...]] = []
-        memory: list[int] = []
+        levels = Levels(lambda: [len(asyncio.all_tasks()), len(os.listdir("/dev/fd"))])
         for _ in range(4):
             for start in range(0, ROUND, 25):
                 await asyncio.gather(*(come_and_go(site, start + number) for number in range(25)))
             gc.collect()
             await until(lambda: not left())
-            counts.append((len(asyncio.all_tasks()), len(os.listdir("/dev/fd"))))
-            if tracemalloc.is_tracing():
-                memory.append(tracemalloc.get_traced_memory()[0])
-            else:
-                tracemalloc.start()  # the first round warms up
-        tracemalloc.stop()
-        assert counts[1] == counts[2] == counts[3]
-        assert memory[2] - memory[0] < 200 * ROUND  # bytes a connection
+            await levels.take()
+        levels.check(200 * ROUND)  # bytes a connection
 
 
 @pytest.mark.gen_test
