@@ -27,7 +27,8 @@ def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
     sessions = find_server(app).session
     sessions.start()  # lifetimes: when a session was last used follows from them
     if isinstance(sessions.store.current, MemoryStore):
-        raise ConfigError(f"the sessions of {app} are in its server's memory, where no other program sees them")
+        where = f"the sessions of {app} are in its server's memory, where no other program sees them"
+        raise ConfigError(f'{where}: use another store, as with ss.session.store.use("file", path="sessions")')
     try:
         return asyncio.run(_closing(sessions, work, app))
     except StoreUnavailable as error:
