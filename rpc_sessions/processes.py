@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from socket import socket
 
 import tornado.process
 from tornado.netutil import bind_sockets
 
 from rpc_sessions.errors import ConfigError
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -33,10 +36,25 @@ def bind(host: str, port: int) -> list[socket]:
     return bind_sockets(port, host)
 
 
-def fork(processes: int) -> int:
+@contextmanager
+def stops_held() -> Iterator[Callable[[], None]]:
+    """SIGTERM and Ctrl-C wait until what it gives is called, or until the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield release
+    finally:
+        release()
+
+
+def fork(processes: int, ready: Callable[[], None]) -> int:
     """Fork. In each child, a descriptor that ends when the parent is told to stop, or is gone.
 
     The parent stays until all children have drained. One that crashes is started again.
+    ready: called as soon as signals are listened to.
     """
     watched, held = os.pipe()
 
@@ -46,8 +64,9 @@ def fork(processes: int) -> int:
         if ours >= 0:
             os.close(ours)
 
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in _STOPS:
         signal.signal(name, let_go)
+    ready()
     tornado.process.fork_processes(processes)
     let_go()
     return watched

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from rpc_sessions.live.publish import Publish
 from rpc_sessions.loops import OneLoop
 from rpc_sessions.middleware import MiddlewareRegistry, debug
 from rpc_sessions.options import Options
-from rpc_sessions.processes import bind, fork, loop_factory, stop_event
+from rpc_sessions.processes import bind, fork, loop_factory, stop_event, stops_held
 from rpc_sessions.request import Peer
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.sessions import Sessions
@@ -166,15 +167,17 @@ class Server:
         that is a message on stderr and SystemExit(1). ``start`` raises instead.
         """
         try:
-            sockets, parent = self._prepare(host, port, processes)
+            self._check(processes)
+            with stops_held() as ready:  # who sees the port open can end us in good order, however early
+                sockets = self._bind(host, port)
+                parent = fork(processes, ready) if processes > 1 else None
+                with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+                    runner.run(self._serve(sockets, parent, ready))
         except ConfigError as error:
             raise SystemExit(f"rpc_sessions: {error}") from error
-        # Ctrl-C before the loop hears of it is KeyboardInterrupt: there is nothing to drain yet.
-        with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(self._serve(sockets, parent))
 
-    def _prepare(self, host: str, port: int, processes: int) -> tuple[list[socket], int | None]:
-        """What ``run`` serves on: its sockets and, in a forked process, the descriptor that ends with the parent."""
+    def _check(self, processes: int) -> None:
+        """Whether so many processes can serve this application; and have somebody hear of it."""
         if isinstance(processes, bool) or not isinstance(processes, int) or processes < 1:
             raise ConfigError(f"processes is a whole number from 1, not {processes!r}")
         if not logging.getLogger().handlers:
@@ -182,12 +185,13 @@ class Server:
         if processes > 1:
             self._check_shareable()
         self.handlers()  # what is wrong with a route is said now, not by each process
+
+    def _bind(self, host: str, port: int) -> list[socket]:
         try:
-            sockets = bind(host, port)
+            return bind(host, port)
         except OSError as error:
             place = f"{host}:{port} (host and port of ss.run)"
             raise ConfigError(f"cannot listen on {place}: {error.strerror}") from error
-        return sockets, fork(processes) if processes > 1 else None
 
     def _check_shareable(self) -> None:
         context = self._ready()
@@ -201,10 +205,12 @@ class Server:
         if self.session.store.name == "memory":
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
-    async def _serve(self, sockets: list[socket], parent: int | None) -> None:
+    async def _serve(self, sockets: list[socket], parent: int | None, ready: Callable[[], None]) -> None:
+        """ready: called as soon as signals are listened to."""
         self._loop.enter("ss.start()")
         self._hurry.clear()
         self._told, loop = stop_event(parent, self._hurry.set), asyncio.get_running_loop()
+        ready()
         await self._listen(sockets)
         host, port = sockets[0].getsockname()[:2]
         methods = sum(not name.startswith("rpc.") for name in self._ready().dispatcher.methods)

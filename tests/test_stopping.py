@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -62,6 +63,12 @@ SLEEP = """
 
         return [sleep]
 """
+TELLS_ITSELF = """
+    import os, signal
+
+    os.kill(os.getpid(), signal.{name})
+    raise ImportError("there is no uvloop")
+"""
 
 
 @contextmanager
@@ -106,6 +113,15 @@ def test_as_soon_as_its_port_is_open() -> None:
     for _ in range(5):
         with serve(find_free_port()) as process:
             check_stops(process)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_before_it_has_a_loop(start_process: StartProcess, tmp_path: Path, name: str) -> None:
+    """A port that is open has to be let go in good order, as there may be clients."""
+    files = {"app.py": SLOW, "rpc/app.py": SLEEP, "uvloop.py": TELLS_ITSELF.format(name=name)}
+    process = start_process([write_app(tmp_path / "app", files) / "app.py", str(find_free_port()), "1"])
+    assert process.wait(SOON) == 0, process.output
+    assert re.search("serving.*stopping.*stopped", process.output, re.DOTALL), process.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "hangs"])
