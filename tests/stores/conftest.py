@@ -12,11 +12,19 @@ from uuid import uuid4
 
 import pytest
 
+from rpc_sessions.session.stores import file_folder, redis_client, sql
 from tests.stores import servers
 from tests.stores.mongo_process import mongo_process
 from tests.stores.servers import Server
 
 __all__ = ["mongo_process"]  # a fixture
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of writers on a busy machine may wait long. A test of what hangs sets less."""
+    for module in (file_folder, redis_client, sql):
+        monkeypatch.setattr(module, "_PATIENCE", 45.0)
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def chosen(request: pytest.FixtureRequest, tmp_path: Path, own: str) -> Chosen:
 
 @pytest.fixture
 def ss(make_server: MakeServer, chosen: Chosen) -> Server:
-    server = make_server({"rpc/app.py": APP})
+    server = make_server({"rpc/app.py": APP}, call_deadline=100)
     server.session.store.use(chosen.name, **chosen.options)
     return server
 
