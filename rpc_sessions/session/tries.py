@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.1  # seconds
+_FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.3  # seconds
 
 
 class Tries:

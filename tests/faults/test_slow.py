@@ -113,7 +113,7 @@ async def test_somebody_keeps_a_lock(
     make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: Logs, locked: Any, cause: str
 ) -> None:
     """Reading needs none."""
-    # SQLite waits for a tenth less than its store, and says why: half a second of five, which is left as it is.
+    # SQLite waits for a fifth less than its store, and says why: a second of five, which is left as it is.
     monkeypatch.setattr(file_folder, "_PATIENCE", 1.0)
     url = f"sqlite+aiosqlite:///{tmp_path}/sessions.db"
     store = FileStore(tmp_path / "sessions") if locked is file_locked else SQLStore(url)

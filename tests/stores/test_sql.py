@@ -151,7 +151,7 @@ async def test_sqlite_writes_ahead_and_syncs(sqlite_path: Path, monkeypatch: pyt
     store = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}")
     await store.insert(a_key(), a_record())
     assert store._engine
-    for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 4500)):
+    for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 4000)):
         assert await rows(store._engine, f"PRAGMA {pragma}") == [(value,)]
     await store.close()
 
@@ -209,7 +209,7 @@ async def test_several_megabytes_come_back(url: str, own: str) -> None:
 
 @pytest.mark.gen_test
 async def test_a_locked_database_is_unavailable_in_time(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "_PATIENCE", 4.0)  # SQLite gives up a tenth of it earlier, and says why
+    monkeypatch.setattr(sql, "_PATIENCE", 4.0)  # SQLite gives up a fifth of it earlier, and says why
     store, key, record = SQLStore(f"sqlite+aiosqlite:///{sqlite_path}"), a_key(), a_record()
     await store.insert(key, record)
     other = sqlite3.connect(sqlite_path, isolation_level=None)

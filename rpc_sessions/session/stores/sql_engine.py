@@ -73,8 +73,8 @@ def connect(url: URL, patience: float) -> AsyncEngine:
 
 def _set_up_sqlite(connection: Any, patience: float) -> None:  # Any: SQLAlchemy's wrapper of the driver's
     cursor = connection.cursor()
-    # Less than the patience of the store, so that it is SQLite that says what is wrong.
-    for pragma in (f"busy_timeout = {patience * 900:.0f}", "journal_mode = WAL", "synchronous = FULL"):
+    # Less than the patience of the store, so that it is SQLite that says what is wrong, on a slow machine too.
+    for pragma in (f"busy_timeout = {patience * 800:.0f}", "journal_mode = WAL", "synchronous = FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
