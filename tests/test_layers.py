@@ -49,6 +49,7 @@ DRIVERS = {
     "sqlalchemy": (
         "session.stores.sql",
         "session.stores.sql_engine",
+        "session.stores.sql_failures",
         "session.stores.sql_table",
         "session.stores.postgresql_listen",
         "session.stores.postgresql_notify",

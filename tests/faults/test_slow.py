@@ -86,7 +86,7 @@ async def test_writes(
             # The same socket goes on, and nothing is in anybody's way.
             await over_socket(socket, site.ss, write)
             assert await over_socket(socket, site.ss, look) == whole
-    assert len(logs.take("s.do passed its deadline" if code == -32002 else "s.do: .*(?i:time|cancelled)")) == 3
+    assert len(logs.take("s.do passed its deadline" if code == -32002 else "s.do: .*(?i:time|within|cancelled)")) == 3
 
 
 @contextmanager
@@ -107,13 +107,16 @@ def sqlite_locked(folder: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-@pytest.mark.parametrize(("locked", "cause"), [(file_locked, "held a lock"), (sqlite_locked, "database is locked")])
+# SQLite waits for a fifth less than its store, and says why; on a slow machine it may come too late to say it.
+LOCKED = "database is locked|did not answer within 5 s"
+
+
+@pytest.mark.parametrize(("locked", "cause"), [(file_locked, "held a lock"), (sqlite_locked, LOCKED)])
 @pytest.mark.gen_test
 async def test_somebody_keeps_a_lock(
     make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: Logs, locked: Any, cause: str
 ) -> None:
     """Reading needs none."""
-    # SQLite waits for a fifth less than its store, and says why: a second of five, which is left as it is.
     monkeypatch.setattr(file_folder, "_PATIENCE", 1.0)
     url = f"sqlite+aiosqlite:///{tmp_path}/sessions.db"
     store = FileStore(tmp_path / "sessions") if locked is file_locked else SQLStore(url)

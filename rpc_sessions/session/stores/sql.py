@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rpc_sessions.errors import ConfigError, StoreUnavailable
+from rpc_sessions.errors import ConfigError
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.calls import to_the_end
 from rpc_sessions.session.stores.damaged import checked, skipping_corrupt
@@ -23,6 +22,7 @@ from rpc_sessions.session.stores.missing import missing
 from rpc_sessions.session.stores.postgresql_listen import Listener, listening
 from rpc_sessions.session.stores.postgresql_notify import Notifier, channel
 from rpc_sessions.session.stores.sql_engine import EXAMPLES, check_engine, check_url, connect, sqlite_file
+from rpc_sessions.session.stores.sql_failures import failures, in_time
 from rpc_sessions.session.stores.sql_table import LONGEST_USER_ID, TABLE, create, ddl, exists, make_table
 from rpc_sessions.session.unfinished import Unfinished
 
@@ -137,12 +137,11 @@ class SQLStore:
     @to_the_end
     async def lacks(self) -> str | None:
         """SQLite's file or the table, where nobody has made it."""
-        with _failures():
-            async with asyncio.timeout(_PATIENCE):
-                file = sqlite_file(self._made())
-                if file and (lacking := await missing("file", file)):
-                    return lacking
-                there = await exists(self._made(), self._table)
+        async with in_time(_PATIENCE):
+            file = sqlite_file(self._made())
+            if file and (lacking := await missing("file", file)):
+                return lacking
+            there = await exists(self._made(), self._table)
         return None if there else f"table {self._table.name} in its database"
 
     @to_the_end
@@ -166,9 +165,9 @@ class SQLStore:
 
     async def watch(self) -> AsyncGenerator[str | None, None]:
         """Told by PostgreSQL through asyncpg; no other database can. It holds a connection, beside the pool's."""
-        with _failures():
-            async with asyncio.timeout(_PATIENCE):
-                engine = await self._ready()
+        async with in_time(_PATIENCE):
+            engine = await self._ready()
+        with failures():
             if (engine.dialect.name, engine.dialect.driver) != ("postgresql", "asyncpg"):
                 return
             async with listening(engine, channel(self._table.name)) as listener:
@@ -205,19 +204,17 @@ class SQLStore:
 
     async def _tell(self, statement: Insert | Update | Delete) -> int:
         """How many rows a statement wrote; who watches is told of each."""
-        with _failures():
-            async with asyncio.timeout(_PATIENCE):
-                await self._ready()
-                if self._notifier is not None:
-                    return await self._notifier.count(statement)
+        async with in_time(_PATIENCE):
+            await self._ready()
+            if self._notifier is not None:
+                return await self._notifier.count(statement)
         return await self._count(statement)
 
     async def _execute(self, statement: Executable) -> tuple[Rows, int]:
         """The rows that a statement found, and how many it wrote."""
-        with _failures():
-            async with asyncio.timeout(_PATIENCE), (await self._ready()).begin() as connection:
-                result = await connection.execute(statement)
-                return result.all() if result.returns_rows else [], result.rowcount
+        async with in_time(_PATIENCE), (await self._ready()).begin() as connection:
+            result = await connection.execute(statement)
+            return result.all() if result.returns_rows else [], result.rowcount
 
     async def _ready(self) -> AsyncEngine:
         """The engine, whose database has the table."""
@@ -236,22 +233,6 @@ class SQLStore:
             tells = self._engine.dialect.name == "postgresql"
             self._notifier = Notifier(self._engine, self._table) if tells else None
         return self._engine
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Whatever the database or its driver raises is StoreUnavailable, but for a key that exists."""
-    from sqlalchemy.exc import IntegrityError
-
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except Exception as error:  # asyncpg's own errors, while it connects, have no class that SQLAlchemy knows
-        if isinstance(error, ConfigError):
-            raise
-        # The driver's own error where there is one: SQLAlchemy's text repeats the statement, and the session in it.
-        raise StoreUnavailable from getattr(error, "orig", None) or error
 
 
 def _row(record: Record) -> dict[str, Any]:
