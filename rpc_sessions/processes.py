@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
@@ -38,41 +39,69 @@ def bind(host: str, port: int) -> list[socket]:
 
 @contextmanager
 def stops_held() -> Iterator[Callable[[], None]]:
-    """SIGTERM and Ctrl-C wait until what it gives is called, or until the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    """SIGTERM and Ctrl-C wait until what it gives is called, or until the end. Then they do what they did before."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    handlers = [signal.getsignal(name) for name in _STOPS]
 
     def release() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     try:
         yield release
     finally:
+        for name, handler in zip(_STOPS, handlers, strict=True):
+            signal.signal(name, handler or signal.SIG_DFL)  # None: not set by Python
         release()
 
 
-def fork(processes: int, ready: Callable[[], None]) -> int:
-    """Fork. In each child, a descriptor that ends when the parent is told to stop, or is gone.
+class Parent:
+    """The parent of a forked process. told: whether we were told to stop before our loop listened.
 
-    The parent stays until all children have drained. One that crashes is started again.
+    watched: a descriptor that ends when the parent is told to stop, or is gone.
+    """
+
+    def __init__(self) -> None:
+        self.watched, self._held = os.pipe()
+        self.told = False
+
+    def tell(self, *_: object) -> None:
+        self.told = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        held, self._held = self._held, -1  # first: another signal may come in between
+        if held >= 0:
+            os.close(held)
+
+
+def fork(processes: int, sockets: list[socket], ready: Callable[[], None]) -> Parent:
+    """Fork. The parent stays until all children have drained. One that crashes is started again.
+
     ready: called as soon as signals are listened to.
     """
-    watched, held = os.pipe()
+    parent = Parent()
 
-    def let_go(*_: object) -> None:
-        nonlocal held
-        ours, held = held, -1  # first: another signal may come in between
-        if ours >= 0:
-            os.close(ours)
+    def told(*_: object) -> None:
+        parent.tell()
+        for sock in sockets:  # while one process holds them, the system lets clients in, whom nobody will serve
+            sock.close()
 
-    for name in _STOPS:
-        signal.signal(name, let_go)
+    _listen(told)
     ready()
     tornado.process.fork_processes(processes)
-    let_go()
-    return watched
+    _listen(parent.tell)  # until there is a loop
+    if parent.told:
+        sys.exit(0)
+    parent.let_go()
+    return parent
 
 
-def stop_event(parent: int | None, again: Callable[[], None]) -> asyncio.Event:
+def _listen(told: Callable[..., None]) -> None:
+    for name in _STOPS:
+        signal.signal(name, told)
+
+
+def stop_event(parent: Parent | None, again: Callable[[], None]) -> asyncio.Event:
     """An event of the running loop, set by SIGTERM, by Ctrl-C, or when the parent lets go of its descriptor.
 
     again: called for each further Ctrl-C.
@@ -83,12 +112,21 @@ def stop_event(parent: int | None, again: Callable[[], None]) -> asyncio.Event:
         told.set()
         loop.add_signal_handler(signal.SIGINT, again)
 
-    def let_go(parent: int) -> None:
+    def let_go(parent: Parent) -> None:
         told.set()
-        loop.remove_reader(parent)
+        loop.remove_reader(parent.watched)
 
     loop.add_signal_handler(signal.SIGTERM, told.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
     if parent is not None:
-        loop.add_reader(parent, let_go, parent)
+        loop.add_reader(parent.watched, let_go, parent)
+        if parent.told:
+            told.set()
     return told
+
+
+def stop_listening() -> None:
+    """From now on a signal ends the process at once: it may wait for a thread, which nothing else ends."""
+    for name in _STOPS:
+        asyncio.get_running_loop().remove_signal_handler(name)
+        signal.signal(name, signal.SIG_DFL)

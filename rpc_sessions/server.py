@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -24,7 +23,7 @@ from rpc_sessions.live.publish import Publish
 from rpc_sessions.loops import OneLoop
 from rpc_sessions.middleware import MiddlewareRegistry, debug
 from rpc_sessions.options import Options
-from rpc_sessions.processes import bind, fork, loop_factory, stop_event, stops_held
+from rpc_sessions.processes import Parent, bind, fork, loop_factory, stop_event, stop_listening, stops_held
 from rpc_sessions.request import Peer
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.sessions import Sessions
@@ -170,8 +169,8 @@ class Server:
             self._check(processes)
             with stops_held() as ready:  # who sees the port open can end us in good order, however early
                 sockets = self._bind(host, port)
-                parent = fork(processes, ready) if processes > 1 else None
-                with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+                parent = fork(processes, sockets, ready) if processes > 1 else None
+                with asyncio.Runner(loop_factory=loop_factory()) as runner:
                     runner.run(self._serve(sockets, parent, ready))
         except ConfigError as error:
             raise SystemExit(f"rpc_sessions: {error}") from error
@@ -205,7 +204,7 @@ class Server:
         if self.session.store.name == "memory":
             self.log.warning("the memory store is not shared: each process has sessions of its own")
 
-    async def _serve(self, sockets: list[socket], parent: int | None, ready: Callable[[], None]) -> None:
+    async def _serve(self, sockets: list[socket], parent: Parent | None, ready: Callable[[], None]) -> None:
         """ready: called as soon as signals are listened to."""
         self._loop.enter("ss.start()")
         self._hurry.clear()
@@ -226,6 +225,7 @@ class Server:
         self.log.info("stopping: up to %g s for %d running calls", seconds(self.options.drain), running)
         await self.stop()
         self.log.info("stopped")
+        stop_listening()
 
     async def _check_store(self) -> None:
         """Say it now if the store is away, not at the first visit. The server serves all the same: it may come back."""

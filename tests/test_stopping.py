@@ -50,7 +50,7 @@ SLOW = f"""
     ss = Server(Path(__file__).parent)
     ss.session.options.secret = "{SECRET}"
     ss.options.call_deadline = 90
-    ss.options.drain = 60
+    ss.options.drain = {{drain}}
     ss.run(port=int(sys.argv[1]), processes=int(sys.argv[2]))
 """
 SLEEP = """
@@ -60,6 +60,16 @@ SLEEP = """
         async def sleep():
             ss.log.info("asleep")
             await asyncio.sleep(80)
+
+        return [sleep]
+"""
+THREAD = """
+    import asyncio, time
+
+    def actions(req, res, ss):
+        async def sleep():
+            ss.log.info("asleep")
+            await asyncio.to_thread(time.sleep, 80)
 
         return [sleep]
 """
@@ -115,13 +125,15 @@ def test_as_soon_as_its_port_is_open() -> None:
             check_stops(process)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_before_it_has_a_loop(start_process: StartProcess, tmp_path: Path, name: str) -> None:
+def test_before_it_has_a_loop(start_process: StartProcess, tmp_path: Path, name: str, processes: int) -> None:
     """A port that is open has to be let go in good order, as there may be clients."""
-    files = {"app.py": SLOW, "rpc/app.py": SLEEP, "uvloop.py": TELLS_ITSELF.format(name=name)}
-    process = start_process([write_app(tmp_path / "app", files) / "app.py", str(find_free_port()), "1"])
+    files = {"app.py": SLOW.format(drain=60), "rpc/app.py": SLEEP, "uvloop.py": TELLS_ITSELF.format(name=name)}
+    process = start_process([write_app(tmp_path / "app", files) / "app.py", str(find_free_port()), str(processes)])
     assert process.wait(SOON) == 0, process.output
     assert re.search("serving.*stopping.*stopped", process.output, re.DOTALL), process.output
+    assert process.output.count("stopped") == processes, process.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "hangs"])
@@ -143,7 +155,7 @@ def test_while_its_store_is_not_there_any_more(start_process: StartProcess, tmp_
 def test_ctrl_c_waits_for_calls_and_once_more_does_not(
     start_process: StartProcess, tmp_path: Path, processes: int
 ) -> None:
-    app, port = write_app(tmp_path / "app", {"app.py": SLOW, "rpc/app.py": SLEEP}), find_free_port()
+    app, port = write_app(tmp_path / "app", {"app.py": SLOW.format(drain=60), "rpc/app.py": SLEEP}), find_free_port()
     process = start_process([app / "app.py", str(port), str(processes)], port)
     call = Request(f"{process.url}/rpc", request("app.sleep").encode(), JSON_TYPE)
     with ThreadPoolExecutor() as pool:
@@ -157,6 +169,46 @@ def test_ctrl_c_waits_for_calls_and_once_more_does_not(
         assert answer.result(SOON)["error"]["code"] == -32800
         assert process.wait(SOON) == 0, process.output
     assert "Traceback" not in process.output, process.output
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_server_that_drains_takes_nobody_new(start_process: StartProcess, tmp_path: Path, processes: int) -> None:
+    """Whoever comes is refused at once, and may go to another server."""
+    app, port = write_app(tmp_path / "app", {"app.py": SLOW.format(drain=60), "rpc/app.py": SLEEP}), find_free_port()
+    process = start_process([app / "app.py", str(port), str(processes)], port)
+    with under_way(process):
+        process.popen.send_signal(signal.SIGTERM)
+        wait_until(lambda: process.output.count("stopping") == processes)
+        time.sleep(0.5)  # each has closed its port
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port)).close()
+    assert process.wait(SOON) == 0, process.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_thread_that_does_not_end_is_ended_by_one_more_signal(
+    start_process: StartProcess, tmp_path: Path, number: int
+) -> None:
+    app, port = write_app(tmp_path / "app", {"app.py": SLOW.format(drain=0.1), "rpc/app.py": THREAD}), find_free_port()
+    process = start_process([app / "app.py", str(port), "1"], port)
+    with under_way(process):
+        process.popen.send_signal(number)
+        wait_until(lambda: "stopped" in process.output)
+        time.sleep(0.5)
+        assert process.popen.poll() is None  # it waits for the thread
+        process.popen.send_signal(number)
+        assert process.wait(SOON) == -number, process.output
+
+
+@contextmanager
+def under_way(process: Process) -> Iterator[None]:
+    """A call of ``app.sleep``, whose client does not read."""
+    call = request("app.sleep").encode()
+    head = f"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(call)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", process.port)) as client:
+        client.sendall(head.encode() + call)
+        wait_until(lambda: "asleep" in process.output)
+        yield
 
 
 def ctrl_c(process: Process) -> None:
