@@ -261,6 +261,7 @@ class Server:
         drain: how long running calls may take; by default ``options.drain``. What is not done then is cancelled.
         In a call, a route or a RequestHandler of this library it only begins, and goes on beside: that call is still
         answered. It has a second for that, whatever ``drain`` says. Of several processes, only this one stops.
+        Handlers that are Tornado's own, mounted or of static files, are not waited for.
         """
         self._loop.enter("ss.stop()")
         context, span = self._ready(), seconds(self.options.drain if drain is None else drain)

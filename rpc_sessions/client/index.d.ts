@@ -35,7 +35,7 @@ export interface WebSocketLike {
 
 export interface ConnectOptions {
   /** The class to use where there is none (Node 20: the package "ws"). */
-  WebSocket?: new (url: string, protocols?: string | string[]) => WebSocketLike;
+  WebSocket?: new (url: string) => WebSocketLike;
   /** What exchanges tickets; outside a browser giving it turns `tickets` on. */
   fetch?: (url: string, init: any) => Promise<{ status: number }>;
   /** Exchange session tickets for cookies; default true in a browser. */
@@ -46,8 +46,6 @@ export interface ConnectOptions {
   queue?: number;
   /** Milliseconds between attempts to reconnect; default 250 to 15000. */
   backoff?: { min?: number; max?: number };
-  /** WebSocket subprotocols. */
-  protocols?: string | string[];
 }
 
 export interface CallOptions {

@@ -74,7 +74,6 @@ function settings({
   timeout = 30_000,
   queue = 100,
   backoff: { min = 250, max = 15_000 } = {},
-  protocols,
   ...unknown
 } = {}) {
   refuseUnknown(unknown);
@@ -84,7 +83,7 @@ function settings({
   if (typeof WebSocket !== "function") {
     throw new TypeError('there is no WebSocket here: import one from "ws" and connect(url, { WebSocket })');
   }
-  return { WebSocket, fetch: fetch ?? globalThis.fetch, tickets, timeout, queue, backoff: { min, max }, protocols };
+  return { WebSocket, fetch: fetch ?? globalThis.fetch, tickets, timeout, queue, backoff: { min, max } };
 }
 
 const inBrowser = () => globalThis.location !== undefined; // workers have it too; Node has not
@@ -595,8 +594,8 @@ class Client {
   // -------------------------------------------------------------- open, lost, closed
 
   #open() {
-    const { WebSocket, protocols } = this.#settings;
-    const socket = new WebSocket(this.#url.href, protocols);
+    const { WebSocket } = this.#settings;
+    const socket = new WebSocket(this.#url.href);
     this.#socket = socket;
     this.#openedAt = Infinity;
     socket.onopen = () => this.#opened();
@@ -675,7 +674,6 @@ class Client {
  * @param {number} [options.timeout] ms a call may take, waiting to be sent included; default 30000, 0 for none
  * @param {number} [options.queue] most calls that wait for the connection; default 100
  * @param {{min?: number, max?: number}} [options.backoff] ms between attempts to reconnect; default 250 to 15000
- * @param {string|string[]} [options.protocols] WebSocket subprotocols
  * @returns {Client}
  * @throws {TypeError} a bad URL or option, or no WebSocket
  */

@@ -87,10 +87,6 @@ test("the global WebSocket is the default", (t) => {
   assert.equal(urls.length, 1);
 });
 
-test("subprotocols reach the WebSocket", (t) => {
-  assert.deepEqual(start(t, { protocols: ["v2"] }).socket().protocols, ["v2"]);
-});
-
 test("after close() no timer is left, so a Node process ends by itself", () => {
   const script = `
     import { connect } from ${JSON.stringify(new URL("../index.js", import.meta.url).href)};

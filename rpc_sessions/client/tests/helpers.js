@@ -6,9 +6,8 @@ class FakeSocket {
   sent = [];
   closeCalls = 0;
 
-  constructor(url, protocols) {
+  constructor(url) {
     this.url = url;
-    this.protocols = protocols;
   }
 
   send(text) {
