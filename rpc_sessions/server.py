@@ -27,11 +27,11 @@ from rpc_sessions.processes import Parent, bind, fork, loop_factory, stop_event,
 from rpc_sessions.request import Peer
 from rpc_sessions.session.session import Session
 from rpc_sessions.session.sessions import Sessions
+from rpc_sessions.transport.application import SETTING
 from rpc_sessions.transport.builtin import builtin_methods, builtin_rules
 from rpc_sessions.transport.choice import check_transport
 from rpc_sessions.transport.context import Context
 from rpc_sessions.transport.fast_http import FastHTTPServer
-from rpc_sessions.transport.handler import SETTING
 from rpc_sessions.transport.routes import HTTP
 from rpc_sessions.transport.websocket import Connection
 from rpc_sessions.types import JSON, Seconds, seconds

@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar
 
 import tornado.web
-from tornado.iostream import StreamClosedError
-from tornado.routing import Rule, RuleRouter
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import IOStream, StreamClosedError
 
 from rpc_sessions import codec
 from rpc_sessions.chain import compose
-from rpc_sessions.errors import ConfigError, RPCError, StoreUnavailable
+from rpc_sessions.errors import RPCError, StoreUnavailable
+from rpc_sessions.transport.application import context_of, layers_of
 from rpc_sessions.transport.context import Context, Use, current_request
 from rpc_sessions.transport.messages import HTTPRequest, HTTPResponse
 from rpc_sessions.transport.post import HTTPPeer
 from rpc_sessions.types import Middleware
 
 log = logging.getLogger("rpc_sessions")
-SETTING = "rpc_sessions"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 STATUS = {
     -32700: 400, -32600: 400, -32602: 400, -32601: 404, -32000: 503,
@@ -50,6 +51,7 @@ class RequestHandler(tornado.web.RequestHandler):
     _finishing: asyncio.Task[None] | None = None
     _flushing: asyncio.Task[None] | None = None
     _left: asyncio.Future[None]
+    _sent: asyncio.Future[None] | None = None
 
     async def prepare(self) -> None:
         """Run the middleware up to the handler's own method, or answer in its place."""
@@ -67,6 +69,13 @@ class RequestHandler(tornado.web.RequestHandler):
         self._peer = HTTPPeer(context, self)
         self.req = HTTPRequest(self._peer, self.request, self.path_kwargs)
         self.res = HTTPResponse(self.req)
+        if self._stream_request_body:
+            leave = partial(self._leave_early, self.on_connection_close)
+            self.on_connection_close = leave  # type: ignore[method-assign]  # a subclass's own may not call super()'s
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        """For Tornado's ``cross_origin_protection``: the pages that may call may post."""
+        return self.context().origin_allowed(self.request)
 
     def context(self) -> Context:
         """The server that this handler belongs to."""
@@ -166,7 +175,8 @@ class RequestHandler(tornado.web.RequestHandler):
         if not hasattr(self, "_peer"):  # prepare() was not reached
             return super().finish(chunk)
         self._put_cookie()
-        return self.context().until_sent(self, super().finish, chunk)
+        self._sent = self.context().until_sent(self, super().finish, chunk)
+        return self._sent
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """As Tornado's; the session is stored before the first byte leaves."""
@@ -190,6 +200,39 @@ class RequestHandler(tornado.web.RequestHandler):
             self._peer.put_cookie(self)
         elif self._peer.knows_too_little:
             log.error("%s: the session was first written after the headers had left: its cookie is lost", self.req.path)
+
+    # -- the end without a reply -------------------------------------------------------------------
+
+    def detach(self) -> IOStream:
+        """As Tornado's. The chain ends: the session is stored, but the browser is told of no new one."""
+        stream = super().detach()
+        self._end_unsent(lambda chain: self._left.set_result(None))
+        return stream
+
+    def _leave_early(self, on_connection_close: Callable[[], None]) -> None:
+        """The connection has ended before the body: there is nothing to call, and nobody to answer."""
+        try:
+            on_connection_close()
+        finally:
+            super().on_connection_close()
+            self._end_unsent(lambda chain: chain.cancel())
+
+    def _end_unsent(self, end: Callable[[asyncio.Task[object]], object]) -> None:
+        """Nobody waits for this request any longer than its chain takes to end."""
+        if self._sent is not None:  # an answer before the end of the body, of which Tornado forgets whom to tell
+            if isinstance(self.request.connection, HTTP1Connection) and not self._sent.done():
+                self._sent.set_result(None)
+        elif self._chain is None:
+            self.context().requests.discard(self)
+        elif self._finishing is None:  # or its end has begun
+            chain, self._chain = self._chain, None
+            chain.add_done_callback(self._unsent)
+            end(chain)
+
+    def _unsent(self, chain: asyncio.Task[object]) -> None:
+        self.context().requests.discard(self)
+        if not chain.cancelled() and (error := chain.exception()):
+            self.log_exception(type(error), error, error.__traceback__)
 
     # -- errors ------------------------------------------------------------------------------------
 
@@ -223,34 +266,3 @@ class RequestHandler(tornado.web.RequestHandler):
             log.warning("%s: %s: %s", self.request.path, value, value.cause)
         elif not isinstance(value, RPCError):
             super().log_exception(typ, value, tb)
-
-
-def context_of(application: tornado.web.Application) -> Context:
-    """The context whose ``handlers()`` are in the application. ConfigError if there are none."""
-    context = application.settings.get(SETTING) or _find(application.default_router.rules)
-    if context is None:
-        raise ConfigError("rpc_sessions.RequestHandler needs *ss.handlers() in the same Application")
-    application.settings[SETTING] = context
-    assert isinstance(context, Context)
-    return context
-
-
-def _find(rules: Sequence[Rule]) -> Context | None:
-    for rule in rules:
-        context = (rule.target_kwargs or {}).get("context")
-        found = context if isinstance(context, Context) else None
-        if found is None and isinstance(rule.target, RuleRouter):
-            found = _find(rule.target.rules)
-        if found is not None:
-            return found
-    return None
-
-
-def layers_of(
-    application: tornado.web.Application, context: Context, handler: type[RequestHandler]
-) -> tuple[Middleware, ...]:
-    """The layers of a handler class, made once an application."""
-    made: dict[type[RequestHandler], tuple[Middleware, ...]] = application.settings.setdefault(SETTING + ".layers", {})
-    if handler not in made:
-        made[handler] = context.layers(handler.use)
-    return made[handler]

@@ -74,9 +74,7 @@ class HTTPResponse(Response):
 
     def status(self, code: int) -> HTTPResponse:
         """Set the status, e.g. 404. Returns itself, as ``header`` does. ValueError for what is none of an answer."""
-        if code not in range(200, 600):
-            raise ValueError(f"a status is a number from 200 to 599, not {code!r}")
-        self.code = code
+        self.code = _checked_status(code)
         return self
 
     def header(self, name: str, value: str | int) -> HTTPResponse:
@@ -86,32 +84,42 @@ class HTTPResponse(Response):
 
     def end(self, text: str | bytes = "") -> None:
         """Answer with a text: text/plain, unless ``header`` said otherwise."""
-        self._body("text/plain; charset=utf-8", text.encode() if isinstance(text, str) else text)
+        self._answer("text/plain; charset=utf-8", text.encode() if isinstance(text, str) else text)
 
     def json(self, value: object) -> None:
         """Answer with JSON. TypeError or ValueError if the value cannot be written."""
-        self._body("application/json", codec.encode(value))
+        self._answer("application/json", codec.encode(value))
 
     def redirect(self, url: str, code: int = 303) -> None:
         """Send the browser to another URL, once the session is saved. ValueError as of ``header``."""
-        self.status(code).header("Location", url)
-        self._body("text/plain; charset=utf-8", b"")
+        code, url = _checked_status(code), _checked_value("Location", url)
+        if self._answer("text/plain; charset=utf-8", b""):
+            self.status(code).header("Location", url)
 
     def __call__(self, value: object = None) -> None:
         """Answer as a returned value would: str as text, None as 204, anything else as JSON."""
         if isinstance(value, str | bytes):
             self.end(value)
         elif value is None:
-            self.code = 204 if self.code == 200 else self.code
-            self._body("", b"")
+            if self._answer("", b"") and self.code == 200:
+                self.code = 204
         else:
             self.json(value)
 
-    def _body(self, content_type: str, body: bytes) -> None:
-        if self._first():
-            if content_type and not any(name.lower() == "content-type" for name, _ in self.fields):
-                self.fields.append(("Content-Type", content_type))
-            self.body = body
+    def _answer(self, content_type: str, body: bytes) -> bool:
+        """Whether this is the answer: only the first is."""
+        if not self._first():
+            return False
+        if content_type and not any(name.lower() == "content-type" for name, _ in self.fields):
+            self.fields.append(("Content-Type", content_type))
+        self.body = body
+        return True
+
+
+def _checked_status(code: int) -> int:
+    if code not in range(200, 600):
+        raise ValueError(f"a status is a number from 200 to 599, not {code!r}")
+    return code
 
 
 def _checked_name(name: str) -> str:

@@ -32,6 +32,7 @@ MISTAKES: dict[str, Mistake] = {
     "no methods": (lambda http: http.route("/a", methods=[])(good), "methods is a list"),
     "a folder": (lambda http: http.route("/a", use=["m"])(good), "name a function in it"),
     "a number as middleware": (lambda http: http.route("/a", use=[5])(good), "unknown middleware 5"),
+    "a list as middleware": (lambda http: http.route("/a", use=[["m.ok"]])(good), "unknown middleware ['m.ok']"),
     "a mount of an instance": (lambda http: http.mount("/a", good), "RequestHandler class"),
     "a bad pattern": (lambda http: http.mount("/(", tornado.web.RequestHandler), "unterminated"),
     "a mount with misspelt use": (lambda http: http.mount("/a", Misspelt), "unknown middleware 'sesion'"),

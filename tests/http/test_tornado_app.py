@@ -15,7 +15,7 @@ from tornado.netutil import bind_sockets
 from tornado.routing import PathMatches, Rule, RuleRouter
 
 from rpc_sessions import ConfigError, RequestHandler, Server
-from rpc_sessions.transport.handler import context_of
+from rpc_sessions.transport.application import context_of
 from tests.apps import MakeServer, Site, serving
 from tests.http.browser import Browser
 from tests.logs import Logs
