@@ -31,12 +31,11 @@ class Method:
     run: to be awaited; what the action returns. RPCError, at once too, or whatever the chain raises.
     """
 
-    __slots__ = ("action", "name", "plan", "run", "uses")
+    __slots__ = ("name", "plan", "run", "uses")
 
     def __init__(self, name: str, action: Action, layers: tuple[Middleware, ...], uses: frozenset[str]) -> None:
         self.name = name
         self.uses = uses
-        self.action = action
         self.plan = Plan(action)
         self.run = compose(layers, self._act)
 
@@ -131,7 +130,7 @@ def _load(path: Path, name: str, registry: MiddlewareRegistry, ss: object) -> di
         raise ConfigError(explain(error, path)) from error
     object.__setattr__(req, "sealed", True)
     layers = _layers(path, req.uses, registry)
-    uses = frozenset(use.name for use in req.uses)
+    uses = frozenset(use.name for use in req.uses if isinstance(use.name, str))  # the others are functions
     methods = [_method(path, f"{name}.{key}", action, layers, uses) for key, action in _named(path, line, returned)]
     return {method.name: method for method in methods}
 

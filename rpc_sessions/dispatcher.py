@@ -73,7 +73,7 @@ class Dispatcher:
         """Begin the calls of one message from a socket. Whatever it holds, this raises nothing."""
         message = self._parse(text)
         if isinstance(message, list):
-            Batch(self.start, message, peer, self.free(peer), partial(self._answers.send_batch, peer)).fill()
+            Batch(self.start, message, peer, self.free, partial(self._answers.send_batch, peer)).fill()
         else:
             self.start(message, peer, peer.send)
 
@@ -87,7 +87,7 @@ class Dispatcher:
             if not done.cancelled():
                 done.set_result(answers)
 
-        Batch(self.start, items, peer, self.free(peer), hand_over).fill()
+        Batch(self.start, items, peer, self.free, hand_over).fill()
         try:
             answers = await done
         except asyncio.CancelledError:  # nobody waits any longer
@@ -191,7 +191,8 @@ class Dispatcher:
         if not res.answered:
             res.fail(error)
         self._stop(res)
-        # A batch goes on when the task has ended and its place is free; soon, even if the action will not be cancelled.
+        # A batch waits for the end of the task, but not for long: the action may not let itself be cancelled. The place
+        # is taken until it does.
         asyncio.get_running_loop().call_later(_PATIENCE, res.settle)
 
     def _failed(self, res: Response, error: RPCError) -> None:

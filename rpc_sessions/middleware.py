@@ -64,7 +64,7 @@ class MiddlewareRegistry:
         return _checked(layer, f"middleware {name}")
 
     def _unknown(self, name: object) -> str:
-        if name in self._modules:
+        if isinstance(name, str) and name in self._modules:
             return f"{name!r} is a file or folder of middleware: name a function in it, as {name}.function"
         return f"unknown middleware {name!r}; there are {', '.join(sorted(self._factories))}"
 

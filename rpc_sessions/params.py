@@ -22,7 +22,7 @@ class Plan:
     """The parameters of one action. ``plan.call(params)`` starts it, or raises InvalidParams (-32602).
 
     Annotated types are checked and converted by msgspec (a dataclass, Struct, datetime or Enum
-    works as a type), strictly: "1" is no int, True is no int, 1 is a float.
+    works as a type), strictly: "1" is no int, but as a key; True is no int, 1 is a float.
     """
 
     __slots__ = (
@@ -107,4 +107,5 @@ def _check(type_: Any) -> Convert:
     """A function that converts, or raises msgspec.ValidationError. Unknown types fail here, at start."""
     msgspec.json.Decoder(type_)  # raises TypeError for what msgspec cannot check
 
-    return lambda value: msgspec.convert(value, type_)
+    # str_keys: the keys of JSON are strings, so "1" is a key of dict[int, ...].
+    return lambda value: msgspec.convert(value, type_, str_keys=True)

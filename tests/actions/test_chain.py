@@ -119,6 +119,25 @@ async def test_a_function_is_a_layer_as_well(make_server: MakeServer) -> None:
     assert await make_server({"rpc/app.py": source}).rpc("app.act") == "ann"
 
 
+@pytest.mark.gen_test
+async def test_an_object_that_cannot_be_hashed_is_a_layer_as_well(make_server: MakeServer) -> None:
+    source = """
+        import dataclasses
+        @dataclasses.dataclass
+        class As:
+            user: str
+            async def __call__(self, req, res, next):
+                req.user = self.user
+                await next()
+        def actions(req, res, ss):
+            req.use(As("ann"))
+            async def act():
+                return req.user
+            return [act]
+    """
+    assert await make_server({"rpc/app.py": source}).rpc("app.act") == "ann"
+
+
 @pytest.mark.parametrize(
     ("how", "result", "code"),
     [("false", False, None), ("nothing", None, None), ("error", None, -32001), ("raise", None, -32001)],

@@ -53,7 +53,7 @@ MIDDLEWARE = {
             return check
     """,
 }
-WRONG_USE = {
+WRONG_USE: dict[object, str] = {
     "example.authenticated": "unknown middleware 'example.authenticated'; there are debug, folder.deeper.fine, guard.",
     "guard.fin": "unknown middleware 'guard.fin'",
     "guard._hidden": "unknown middleware 'guard._hidden'",
@@ -70,6 +70,10 @@ WRONG_USE = {
     "guard.is_async": "middleware guard.is_async must return an async function",
     "guard.returns_text": "middleware guard.returns_text must return an async function",
     "": "unknown middleware ''",
+    None: "unknown middleware None",
+    5: "unknown middleware 5",
+    b"session": "unknown middleware b'session'",
+    ("guard.fine",): "unknown middleware ('guard.fine',)",
 }
 
 
@@ -84,8 +88,14 @@ def problems(ss: Server) -> list[str]:
     return [problem.removeprefix(root) for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize(("name", "sentence"), WRONG_USE.items())
-def test_a_wrong_use_is_found_at_its_line(name: str, sentence: str, make_server: MakeServer) -> None:
+UNHASHABLE: list[tuple[object, str]] = [
+    (["guard.fine"], "unknown middleware ['guard.fine']"),
+    ({"name": "guard.fine"}, "unknown middleware {'name': 'guard.fine'}"),
+]
+
+
+@pytest.mark.parametrize(("name", "sentence"), [*WRONG_USE.items(), *UNHASHABLE], ids=str)
+def test_a_wrong_use_is_found_at_its_line(name: object, sentence: str, make_server: MakeServer) -> None:
     module = f"""
         def actions(req, res, ss):
             req.use("guard.fine")

@@ -29,6 +29,13 @@ PARAMS = """
     class Colour(enum.Enum):
         RED = "red"
 
+    class Level(enum.IntEnum):
+        LOW = 1
+
+    @dataclasses.dataclass
+    class Shelf:
+        places: dict[int, Item]
+
     class Size(TypedDict):
         width: int
 
@@ -47,6 +54,14 @@ PARAMS = """
         async def flag(value: bool): return value
         async def maybe(value: Optional[int] = None): return value
         async def cart(cart: dict[str, int], checkout: bool = False): return [cart, checkout]
+        async def by_number(value: dict[int, int]): return sorted(value.items())
+        async def by_real(value: dict[float, str]): return sorted(value.items())
+        async def by_level(value: dict[Level, int]): return value[Level.LOW]
+        async def by_colour(value: dict[Colour, int]): return value[Colour.RED]
+        async def by_literal(value: dict[Literal[1, "a"], int]): return [value.get(1), value.get("a")]
+        async def by_either(value: dict[int | str, int]): return [type(key).__name__ for key in value]
+        async def by_text(value: dict[str, dict[int, list[int]]]): return [[*value], value["1"][2]]
+        async def shelf(shelf: Shelf): return [shelf.places[7].name, shelf.places[7].count]
         async def literal(value: Literal["a", "b", 3]): return value
         async def either(value: int | str): return value
         async def when(value: datetime.datetime): return value.year
@@ -95,6 +110,15 @@ BOUND: list[tuple[str, Any, Any]] = [
     ("maybe", {"value": 5}, 5),
     ("cart", [{"tea": 1}], [{"tea": 1}, False]),
     ("cart", {"checkout": True, "cart": {}}, [{}, True]),
+    ("by_number", [{"1": 2, "-3": 4}], [[-3, 4], [1, 2]]),
+    ("by_number", {"value": {}}, []),
+    ("by_real", [{"1.5": "a", "2": "b"}], [[1.5, "a"], [2.0, "b"]]),
+    ("by_level", [{"1": 5}], 5),
+    ("by_colour", [{"red": 5}], 5),
+    ("by_literal", [{"1": 5, "a": 6}], [5, 6]),
+    ("by_either", [{"1": 1}], ["str"]),
+    ("by_text", [{"1": {"2": [3]}}], [["1"], [3]]),
+    ("shelf", [{"places": {"7": {"name": "tea"}}}], ["tea", 1]),
     ("literal", ["a"], "a"),
     ("literal", [3], 3),
     ("either", [1], 1),
@@ -139,6 +163,15 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("real", [True], "value: Expected `float`, got `bool`"),
     ("real", ["1"], "value: Expected `float`, got `str`"),
     ("flag", [1], "value: Expected `bool`, got `int`"),
+    ("by_number", [{"one": 1}], "value: Expected `int`, got `str` - at `key` in `$`"),
+    ("by_number", [{"1.5": 1}], "value: Expected `int`, got `str` - at `key` in `$`"),
+    ("by_number", [{"1": "1"}], "value: Expected `int`, got `str` - at `$[...]`"),
+    ("by_real", [{"": "a"}], "value: Expected `float`, got `str` - at `key` in `$`"),
+    ("by_level", [{"2": 5}], "value: Invalid enum value 2 - at `key` in `$`"),
+    ("by_colour", [{"blue": 5}], "value: Invalid enum value 'blue' - at `key` in `$`"),
+    ("by_literal", [{"2": 5}], "value: Invalid enum value 2 - at `key` in `$`"),
+    ("by_text", [{"1": {"2": ["3"]}}], "value: Expected `int`, got `str` - at `$[...][...][0]`"),
+    ("shelf", [{"places": {"7": {"name": 7}}}], "shelf: Expected `str`, got `int` - at `$.places[...].name`"),
     ("maybe", {"value": "x"}, "value: Expected `int | null`, got `str`"),
     ("cart", [{"tea": "one"}], "cart: Expected `int`, got `str` - at `$[...]`"),
     ("cart", [{}, "yes"], "checkout: Expected `bool`, got `str`"),

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.apps import MakeServer, serving
+from rpc_sessions import Server
+from rpc_sessions import batch as batches
+from tests.apps import MakeServer, Site, serving
 from tests.logs import Logs
 from tests.waiting import until
 from tests.ways import WAYS, Way
-from tests.wire import connect, post, request
+from tests.wire import Socket, connect, notification, post, request
 
 BATCHES = """
     import asyncio
@@ -43,7 +45,17 @@ BATCHES = """
         async def hang():
             await asyncio.Event().wait()
 
-        return echo, slow, boom, early, hang
+        ss.api.cleaned = asyncio.Event()
+
+        async def cleans_up():
+            ss.api.running += 1
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await ss.api.cleaned.wait()
+                ss.api.running -= 1
+
+        return echo, slow, boom, early, hang, cleans_up
 """
 
 
@@ -128,3 +140,112 @@ async def test_a_batch_of_a_connection_that_drops_ends(make_server: MakeServer) 
         socket.connection.transport.abort()
         await asyncio.sleep(0.1)
         assert ss.api.begun <= begun + 6  # what had settled when it dropped
+
+
+CLEANS_UP = [request("app.cleans_up", [], 0), request("app.cleans_up", [], 1), notification("app.cleans_up")]
+OTHERS = [request("app.slow", [i], i) for i in range(2, 20)] + [notification("app.slow", ["unanswered"])]
+RESULTS = {i: i for i in range(2, 20)}
+
+
+def text(*items: str) -> str:
+    return f"[{','.join(items)}]"
+
+
+def cancel(id: int) -> str:
+    return notification("rpc.cancel", {"id": id})
+
+
+async def still_cleans_up(ss: Server) -> None:
+    """Until well after the moment that a batch waits for a call that was cancelled."""
+    await asyncio.sleep(0.3)
+    assert ss.api.running
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+@pytest.mark.parametrize("way", ["websocket", "http"])
+@pytest.mark.gen_test
+async def test_calls_that_clean_up_for_long_lose_no_other_of_their_batch(
+    way: str, limit: int, make_server: MakeServer, logs: Logs
+) -> None:
+    ss = make_server({"rpc/app.py": BATCHES}, calls_in_flight=limit, call_deadline=0.1)
+    async with serving(ss) as site, connect(site) as socket:
+        reply = asyncio.ensure_future(answer(way, text(*CLEANS_UP, *OTHERS), site, socket))
+        await until(lambda: ss.api.running)
+        await still_cleans_up(ss)
+        ss.api.cleaned.set()
+        assert results(await reply) == {0: -32002, 1: -32002} | RESULTS
+        assert ss.api.begun == len(OTHERS)
+        assert ss.api.most <= limit  # those that clean up count
+    assert len(logs.take("app.cleans_up passed its deadline")) == 3
+
+
+async def answer(way: str, message: str, site: Site, socket: Socket) -> Any:
+    if way == "http":
+        return json.loads((await post(site, message)).body)
+    await socket.send(message)
+    return await socket.reply()
+
+
+@pytest.mark.gen_test
+async def test_a_batch_goes_on_in_the_places_that_are_left(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": BATCHES}, calls_in_flight=2)
+    async with serving(ss) as site, connect(site) as socket:
+        await socket.send(text(CLEANS_UP[0], *OTHERS))
+        await socket.send(cancel(0))
+        assert results(await socket.reply()) == {0: -32800} | RESULTS
+        assert ss.api.running == 1  # it cleans up even now
+        ss.api.cleaned.set()
+
+
+@pytest.mark.gen_test
+async def test_a_batch_goes_on_in_the_place_of_a_call_that_is_not_its_own(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": BATCHES}, calls_in_flight=2)
+    async with serving(ss) as site, connect(site) as socket:
+        await socket.send(request("app.hang", [], 100))
+        await socket.send(text(CLEANS_UP[0], *OTHERS))
+        await socket.send(cancel(0))
+        await still_cleans_up(ss)
+        assert not ss.api.begun
+        await socket.send(cancel(100))
+        assert (await socket.reply())["id"] == 100
+        assert results(await socket.reply()) == {0: -32800} | RESULTS
+        assert ss.api.running == 1
+        ss.api.cleaned.set()
+
+
+@pytest.mark.gen_test
+async def test_a_batch_outlives_a_call_that_never_ends(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_LONG", 0.2)
+    ss = make_server({"rpc/app.py": BATCHES}, calls_in_flight=1)
+    async with serving(ss) as site, connect(site) as socket:
+        await socket.send(text(CLEANS_UP[0], *OTHERS))
+        await socket.send(cancel(0))
+        assert results(await socket.reply()) == {0: -32800} | dict.fromkeys(RESULTS, -32000)
+        ss.api.cleaned.set()
+
+
+@pytest.mark.gen_test
+async def test_a_batch_on_a_connection_that_is_full_is_refused(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": BATCHES}, calls_in_flight=1)
+    async with serving(ss) as site, connect(site) as socket:
+        await socket.send(request("app.hang", [], 100))
+        await socket.send(text(*OTHERS, "{}", request("rpc.cancel", {"id": 101}, 100)))
+        assert results(await socket.reply()) == dict.fromkeys(RESULTS, -32000) | {None: -32600, 100: False}
+        assert not ss.api.begun
+
+
+@pytest.mark.gen_test
+async def test_of_a_batch_that_waits_nothing_begins_once_its_client_is_gone(make_server: MakeServer) -> None:
+    ss = make_server({"rpc/app.py": BATCHES}, calls_in_flight=1)
+    async with serving(ss) as site, connect(site) as socket:
+        await socket.send(text(CLEANS_UP[0], *OTHERS))
+        await socket.send(cancel(0))
+        await until(lambda: ss.api.running)
+        await still_cleans_up(ss)
+        socket.connection.transport.abort()
+        await until(lambda: not ss._ready().connections)
+        ss.api.cleaned.set()
+        await asyncio.sleep(0.1)
+        assert not ss.api.begun
