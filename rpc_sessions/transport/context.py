@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from rpc_sessions.dispatcher import Dispatcher
 from rpc_sessions.errors import ConfigError
@@ -45,13 +45,17 @@ class Context:
 
     def layers(self, use: Sequence[Use]) -> tuple[Middleware, ...]:
         """The middleware of a ``use`` list: names, or (name, \\*config). ConfigError if one is of no use."""
-        if isinstance(use, str):
+        if not isinstance(use, list | tuple):
             raise ConfigError(f"use is a list, not {use!r}")
         return tuple(self._layer(item) for item in use)
 
     def _layer(self, item: Use) -> Middleware:
+        if item == ():
+            raise ConfigError("use has an empty tuple: write a name, or (name, *config)")
         name, *config = item if isinstance(item, tuple) else (item,)
-        options = config.pop() if config and isinstance(config[-1], dict) else {}
+        options = cast(dict[object, object], config.pop()) if config and isinstance(config[-1], dict) else {}
+        if not all(isinstance(key, str) for key in options):
+            raise ConfigError(f"the options of {name!r} are named by strings, not as in {options!r}")
         # Also where a Tornado application has mounted the handler by itself: its first request tells.
         self.uses_sessions = self.uses_sessions or name == "session"
         return self.registry.make(name, *config, **options)  # type: ignore[arg-type]  # make() refuses the rest
