@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 
 from rpc_sessions.cli.text import safe
 from rpc_sessions.errors import ConfigError
@@ -39,9 +38,8 @@ async def by_keys(sessions: Sessions, texts: Sequence[str]) -> list[SessionInfo]
 async def _by_whole_key(sessions: Sessions, text: str) -> SessionInfo | None:
     """The session of a key that may be whole; None if it has to be looked for."""
     if sessions.store.plain_ids:
-        with suppress(ValueError):  # less than an id, for a store that knows their format
-            shown = await sessions.show(text)
-            return shown[0] if shown else None
+        shown = await sessions.show(text)
+        return shown[0] if shown else None
     elif _WHOLE.fullmatch(text):
         if shown := await sessions.show(text):
             return shown[0]

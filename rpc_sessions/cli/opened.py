@@ -22,7 +22,7 @@ def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
     """Do work on the sessions of an application, in a loop of its own.
 
     ConfigError if there is no such application, if its sessions are in its process alone, or if there never were any;
-    click.ClickException, which names the store and the cause, if the store is away.
+    click.ClickException, which names the store and the cause, if the store is away, or what is wrong with a session.
     """
     sessions = find_server(app).session
     sessions.start()  # lifetimes: when a session was last used follows from them
@@ -33,7 +33,9 @@ def with_sessions(app: str, work: Callable[[Sessions], Awaitable[T]]) -> T:
         return asyncio.run(_closing(sessions, work, app))
     except StoreUnavailable as error:
         cause = error.cause.split("\n")[0] if error.__cause__ else error.message
-        raise click.ClickException(one_line(f"the {sessions.store.name} store is unavailable: {cause}")) from error
+        away = error.message == StoreUnavailable.MESSAGE
+        what = f"the {sessions.store.name} store is unavailable" if away else error.message
+        raise click.ClickException(one_line(f"{what}: {cause}")) from error
 
 
 async def _check_made(store: Store, app: str) -> None:

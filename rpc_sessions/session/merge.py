@@ -13,6 +13,8 @@ from rpc_sessions.errors import ParseError, StoreUnavailable
 from rpc_sessions.types import JSON
 
 EMPTY = "{}"
+UNREADABLE = "The stored session cannot be read"
+NO_OBJECT = "The stored session is not a JSON object"
 Values = dict[str, JSON]
 
 
@@ -45,9 +47,9 @@ def unpack(text: str) -> Values:
     try:
         values = codec.decode(text)
     except ParseError as error:
-        raise StoreUnavailable("The stored session cannot be read") from error
+        raise StoreUnavailable(UNREADABLE) from error
     if not isinstance(values, dict):
-        raise StoreUnavailable("The stored session is not a JSON object")
+        raise StoreUnavailable(NO_OBJECT)
     return values
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.apps import write_app
 from tests.cli.command import DAY, CommandLine
 
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -58,6 +59,40 @@ def test_json_has_it_all(cli: CommandLine) -> None:
     assert found == {"key": key, "user_id": "Zoë 🙂", "ip": "::1", "agent": CHROME}
     for name, off in {"created": -1, "seen": 0, "expires": 30}.items():
         assert abs(times[name] - now - timedelta(days=off)) < timedelta(minutes=1)
+
+
+DAMAGED = """
+    import asyncio, sqlite3
+    from damaged import ss
+
+    async def make():
+        for user in ("ada", "eve"):
+            await ss.session.create(user_id=user)
+        await ss.session.store.current.close()
+
+    asyncio.run(make())
+    with sqlite3.connect("shared.db") as database:
+        database.execute("UPDATE rpc_sessions SET data = 'oops' WHERE user_id = 'eve'")
+        print(*database.execute("SELECT key FROM rpc_sessions WHERE user_id = 'eve'").fetchone(), end="")
+"""
+
+
+def test_a_damaged_session_hides_no_others(cli: CommandLine) -> None:
+    use = 'ss.session.store.use("sql", url="sqlite+aiosqlite:///shared.db")'
+    app = f'from rpc_sessions import Server\nss = Server(".")\n{use}\n'
+    write_app(cli.folder, {"damaged.py": app, "make.py": DAMAGED})
+    key, said = cli.python("make.py"), "The stored session is corrupt: the row "
+    listed = cli("sessions", "list", "--app=damaged", "--json")
+    assert [each["user_id"] for each in listed.json] == ["ada"]
+    assert (listed.code, listed.err.startswith(f"{said}{key}: ")) == (0, True)
+    assert cli("sessions", "show", "--app=damaged", key).failure.startswith(f"{said}{key}: ")
+    ended = cli("sessions", "end", "--app=damaged", "--all", "--yes")
+    assert (ended.code, ended.out, ended.err.startswith(f"{said}{key}: ")) == (0, "Ended 1 session.\n", True)
+
+
+def test_a_session_of_a_later_release_is_no_store_that_is_away(cli: CommandLine) -> None:
+    (cli.folder / "sessions" / f"{cli.put()}.json").write_text('{"v": 2}')
+    assert cli("sessions", "list").failure.startswith("The stored session is of a newer format: a session's file: ")
 
 
 def test_limits(cli: CommandLine) -> None:

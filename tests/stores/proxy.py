@@ -7,6 +7,7 @@ async with Proxy(server_port) as proxy:
     proxy.hold()               # requests reach the server, answers wait
     proxy.release()            # they arrive, late
     proxy.lose(b"tea")         # the next request that holds these bytes is carried out; its answer is lost
+    proxy.damage(b"tea")       # in answers, the first of these bytes arrives as 0xff, which is in no UTF-8
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Proxy:
         self.lost = 0
         self._target = (host, port)
         self._wanted: bytes | None = None
+        self._damaged: bytes | None = None
         self._held = ""
         self._released = asyncio.Event()
         self._listening: socket.socket | None = None
@@ -63,6 +65,10 @@ class Proxy:
     def lose(self, wanted: bytes) -> None:
         """The next request that holds these bytes: the server carries it out, and its connection is cut."""
         self._wanted = wanted
+
+    def damage(self, found: bytes) -> None:
+        """These bytes of an answer arrive damaged, as if they were so in the server."""
+        self._damaged = found
 
     def _accept(self, listening: socket.socket) -> None:
         client, _ = listening.accept()
@@ -119,6 +125,8 @@ class Proxy:
             if losing.is_set():
                 self.lost += 1
                 return
+            if self._damaged is not None:
+                chunk = chunk.replace(self._damaged, b"\xff" + self._damaged[1:])
             client.write(chunk)
 
     async def __aenter__(self) -> Self:

@@ -256,3 +256,23 @@ async def test_a_server_that_is_away_is_noticed_within_5_seconds_or_as_the_uri_s
     assert 4.5 < waits[2] < 15
     for store in (patient, hasty, frozen):
         await store.close()
+
+
+@pytest.mark.parametrize("layout", ["native", "express"])
+@pytest.mark.gen_test
+async def test_what_is_no_text_is_no_query(layout: str, mongo_uri: str, mongo_database: str) -> None:
+    store, key, record = MongoStore(mongo_uri, database=mongo_database, layout=layout), a_key(), a_record(user_id="ada")
+    await store.insert(key, record)
+    query: Any = {"$gt": ""}
+    assert await store.find_by_user(query) == []
+    for call in (
+        store.load(query),
+        store.insert(query, record),
+        store.replace(query, record, record),
+        store.touch(query, time.time() + 60),
+        store.delete(query),
+    ):
+        with pytest.raises(TypeError, match="a key is a string"):
+            await call
+    assert [found for found, _ in await store.find_by_user("ada")] == [key]
+    await store.close()

@@ -12,8 +12,11 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from rpc_sessions import Record, StoreUnavailable
 from rpc_sessions.session.stores.mongodb import MongoStore
 from rpc_sessions.testing import a_key, a_record
+from tests.conftest import allow_unclosed
+from tests.stores.proxy import Proxy
 
 
 class Finds(CommandListener):
@@ -102,5 +105,30 @@ async def test_one_that_cannot_be_decoded_takes_nothing_from_the_others(mongo_ur
     *good, broken = await asyncio.gather(*(store.load(key) for key in [*keys, bad]), return_exceptions=True)
     assert all(good)
     assert not any(isinstance(record, BaseException) for record in good)
-    assert isinstance(broken, Exception)
+    assert isinstance(broken, StoreUnavailable)
     await store.close()
+
+
+@pytest.mark.parametrize("layout", ["native", "express"])
+@pytest.mark.gen_test
+async def test_bytes_that_are_damaged_take_nothing_from_the_others(
+    layout: str, mongo_uri: str, mongo_database: str, pytestconfig: pytest.Config
+) -> None:
+    """In layout express a document is decoded when it is looked at, which is after the driver has read it."""
+    host, port = mongo_uri.removeprefix("mongodb://").rstrip("/").split(":")
+    async with Proxy(int(port), host) as proxy:
+        allow_unclosed(pytestconfig, proxy.port)
+        uri = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true"
+        store = MongoStore(uri, database=mongo_database, layout=layout)
+        keys, bad = [a_key() for _ in range(9)], a_key()
+        for key in keys:
+            await store.insert(key, a_record(user_id="ada"))
+        await store.insert(bad, a_record('{"tea":"oolong"}', user_id="eve"))
+        proxy.damage(b"oolong")
+        *good, broken = await asyncio.gather(*(store.load(key) for key in [*keys, bad]), return_exceptions=True)
+        assert [isinstance(record, Record) for record in good] == [True] * 9, good
+        assert isinstance(broken, StoreUnavailable)
+        with pytest.raises(StoreUnavailable, match="cannot be read"):
+            await store.load(bad)
+        assert {key for key, _ in await store.find_by_user("ada")} == set(keys)
+        await store.close()

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rpc_sessions.errors import StoreUnavailable
+from rpc_sessions.session.merge import NO_OBJECT, UNREADABLE
 from rpc_sessions.session.stores.base import Record
 
 FORMAT = 1  # of what the stores write; one with a higher number is a later release's
 CORRUPT = "The stored session is corrupt"
 NEWER = "The stored session is of a newer format"
+_DAMAGED = {CORRUPT, UNREADABLE, NO_OBJECT}
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +51,15 @@ def checked(where: str, data: object, created: object, expires: object, user_id:
 
 
 @contextmanager
-def skipping_corrupt() -> Iterator[None]:
-    """In a list of sessions, a corrupt one hides no others: nobody can use it any more. It is reported."""
+def skipping_corrupt(key: str = "") -> Iterator[None]:
+    """In a list of sessions, a corrupt one hides no others: nobody can use it any more. It is reported.
+
+    key: for the log, where what is wrong does not say it.
+    """
     try:
         yield
     except StoreUnavailable as error:
-        if error.message != CORRUPT:
+        if error.message not in _DAMAGED:
             raise
-        _log.error("%s: %s", CORRUPT, error.cause)
+        where = f"{key}: " if key and not isinstance(error.__cause__, DamagedError) else ""
+        _log.error("%s: %s%s", error.message, where, error.cause)

@@ -119,7 +119,7 @@ def parse(text: str | bytes) -> Values:
         values = merge.unpack(_mended(text) if _SURROGATE.search(text) else text)
         return {name: _as_double(value) for name, value in values.items()} if _LONG.search(text) else values
     except (ValueError, RecursionError, OverflowError) as error:
-        raise StoreUnavailable("The stored session cannot be read") from error
+        raise StoreUnavailable(merge.UNREADABLE) from error
 
 
 def _mended(text: str) -> str:

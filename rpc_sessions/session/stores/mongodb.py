@@ -14,12 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rpc_sessions.errors import ConfigError, StoreUnavailable
+from rpc_sessions.session.merge import UNREADABLE
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.calls import FAREWELL, to_the_end
 from rpc_sessions.session.stores.express import checked_ttl, is_express
 from rpc_sessions.session.stores.joined_reads import JoinedReads
 from rpc_sessions.session.stores.mongodb_express import TTL, ExpressLayout
-from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live
+from rpc_sessions.session.stores.mongodb_native import Layout, NativeLayout, date, is_live, text
 from rpc_sessions.session.stores.mongodb_setup import (
     async_client,
     check_asynchronous,
@@ -94,7 +95,7 @@ class MongoStore:
 
     async def load(self, key: str) -> Record | None:
         with _failures():
-            document = await self._reads.read(key)
+            document = await self._reads.read(text(key))
             return self._layout.record(document) if document and is_live(document) else None
 
     async def _find(self, keys: Sequence[str]) -> Sequence[Fields | Exception | None]:
@@ -104,9 +105,9 @@ class MongoStore:
             return [await self._sessions().find_one({"_id": keys[0]})]
         try:
             found = await self._sessions().find({"_id": {"$in": keys}}).to_list(None)
+            by_key = {document["_id"]: document for document in found}  # in layout express, this decodes them
         except InvalidBSON:  # of one of them, which is no fault of the others
             return [await self._find_alone(key) for key in keys]
-        by_key = {document["_id"]: document for document in found}
         return [by_key.get(key) for key in keys]
 
     async def _find_alone(self, key: str) -> Fields | Exception | None:
@@ -120,18 +121,18 @@ class MongoStore:
     async def insert(self, key: str, record: Record) -> bool:
         from pymongo.errors import DuplicateKeyError
 
-        fields = self._layout.fields(record)
+        own, fields = {"_id": text(key)}, self._layout.fields(record)
         with _failures():
             if not self._indexed:
                 await self._ensure_indexes()
             for _ in range(2):  # the sweep may take an expired one away between the insert and the update
                 try:
-                    await self._sessions().insert_one({"_id": key, **fields})
+                    await self._sessions().insert_one({**own, **fields})
                     return True
                 except DuplicateKeyError:
                     # Unless it has expired, and only waits for its sweep; or it is this one, sent again by the driver.
-                    expired = {"_id": key, "expires": {"$lte": date(time.time())}}
-                    same = {"_id": key, "token": record.token}
+                    expired = {**own, "expires": {"$lte": date(time.time())}}
+                    same = {**own, "token": record.token}
                     result = await self._sessions().update_one({"$or": [expired, same]}, {"$set": fields})
                 if result.matched_count == 1:
                     return True
@@ -144,7 +145,7 @@ class MongoStore:
 
     @to_the_end
     async def touch(self, key: str, expires: float) -> bool:
-        wanted = {"_id": key, **self._layout.live()}
+        wanted = {"_id": text(key), **self._layout.live()}
         with _failures():
             result = await self._sessions().update_one(wanted, {"$set": {"expires": date(expires)}})
         return result.matched_count == 1
@@ -152,7 +153,7 @@ class MongoStore:
     @to_the_end
     async def delete(self, key: str) -> bool:
         with _failures():
-            document = await self._sessions().find_one_and_delete({"_id": key}, {"expires": 1})
+            document = await self._sessions().find_one_and_delete({"_id": text(key)}, {"expires": 1})
         return document is not None and is_live(document)
 
     @to_the_end
@@ -214,12 +215,15 @@ class MongoStore:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Driver errors as StoreUnavailable; what is wrong with the document itself stays as it is."""
+    """Driver errors, and damaged bytes, as StoreUnavailable; what is wrong with a session to store stays as it is."""
+    from bson.errors import InvalidBSON
     from pymongo.errors import DocumentTooLarge, PyMongoError
 
     try:
         yield
     except DocumentTooLarge as error:
         raise ValueError(f"the session is larger than MongoDB can hold: {error}") from error
+    except InvalidBSON as error:
+        raise StoreUnavailable(UNREADABLE) from error
     except PyMongoError as error:
         raise StoreUnavailable from error

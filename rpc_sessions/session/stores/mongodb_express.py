@@ -20,7 +20,7 @@ from rpc_sessions.session.merge import Values
 from rpc_sessions.session.stores import express
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.stores.express_swap import digest_of, expected_digest, token
-from rpc_sessions.session.stores.mongodb_native import Fields, date, is_live, seconds
+from rpc_sessions.session.stores.mongodb_native import Fields, date, is_live, seconds, text
 from rpc_sessions.types import JSON
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ExpressLayout:
         return {"expires": date(record.expires), "session": session}
 
     async def swap(self, sessions: Collection, key: str, record: Record, expected: Record) -> bool:
-        found = await sessions.find_one({"_id": key, **self.live()}, {"session": 1})
+        found = await sessions.find_one({"_id": text(key), **self.live()}, {"session": 1})
         if found is None or digest_of(_values(found)) != expected_digest(expected, self._digest):
             return False
         # The very one that was compared just now, and nothing that came between.
@@ -81,10 +81,12 @@ class ExpressLayout:
 
     async def find_by_user(self, sessions: Collection, user_id: str) -> list[tuple[str, Record]]:
         """There is no index on users: it looks at every session that has one."""
+        from bson.errors import InvalidBSON
+
         has_user = {"$or": [{"session": {"$regex": '"userId":'}}, {"session.userId": {"$exists": True}}]}
         found = []
         async for document in sessions.find({"$and": [has_user, self.live()]}):
-            with suppress(StoreUnavailable):  # no session: no reason to hide the others
+            with suppress(StoreUnavailable, InvalidBSON):  # no session: no reason to hide the others
                 if self.is_key(document["_id"]) and is_live(document):
                     found.append((document["_id"], self.record(document)))
         return [(key, record) for key, record in found if record.user_id == user_id]
@@ -105,7 +107,7 @@ def _values(document: Mapping[str, Any]) -> Values:
         if isinstance(session, Mapping):
             return cast(Values, _plain(session))
     except BSONError as error:
-        raise StoreUnavailable("The stored session cannot be read") from error
+        raise StoreUnavailable(merge.UNREADABLE) from error
     return express.parse(session if isinstance(session, str) else "")
 
 

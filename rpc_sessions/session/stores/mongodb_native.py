@@ -78,17 +78,24 @@ class NativeLayout:
     async def swap(self, sessions: Collection, key: str, record: Record, expected: Record) -> bool:
         # update_one with the token in its filter is atomic on the one document. Its own token will do: a driver that
         # lost the answer, in a fail-over, sends the command again.
-        wanted = {"_id": key, "token": {"$in": [expected.token, record.token]}, **self.live()}
+        wanted = {"_id": text(key), "token": {"$in": [expected.token, record.token]}, **self.live()}
         result = await sessions.update_one(wanted, {"$set": self.fields(record)})
         return result.matched_count == 1
 
     async def find_by_user(self, sessions: Collection, user_id: str) -> list[tuple[str, Record]]:
-        documents = await sessions.find({"user_id": user_id, **self.live()}).to_list(None)
+        documents = await sessions.find({"user_id": {"$eq": user_id}, **self.live()}).to_list(None)
         found = []
         for document in documents:
             with skipping_corrupt():
                 found.append((document["_id"], self.record(document)))
         return found
+
+
+def text(key: str) -> str:
+    """A key, for a filter. TypeError for what is no text, which could be a query of its own."""
+    if not isinstance(key, str):
+        raise TypeError(f"a key is a string, not {key!r}")
+    return key
 
 
 def date(seconds: float) -> datetime:
