@@ -69,7 +69,7 @@ class Claim:
     def stored(self) -> None:
         """The session is in the store now: whoever does not find it there any more finds a dead one."""
         self.fresh = self.borrowed = False
-        if self.twin:
+        if self.twin and self.twin.key == self.key:  # it may have moved to another id, which is not stored
             self.twin.fresh = self.twin.borrowed = False
 
     def set_cookie(self) -> None:

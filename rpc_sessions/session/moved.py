@@ -56,6 +56,18 @@ def note(old_id: str, new_id: str, *, guard: float = 0.0, before: Record | None 
     return Record(merge.pack({MOVED: content}), now, now + KEPT, None, secrets.token_hex(8))
 
 
+def dead_end(id: str) -> Record:
+    """A note that is late from the beginning, so nobody follows it. id: any, by which ``same`` knows it again."""
+    now = time.time()
+    content: merge.Values = {"to": id_bytes(id).hex(), "until": 0.0}
+    return Record(merge.pack({MOVED: content}), now, now + KEPT, None, secrets.token_hex(8))
+
+
+def same(record: Record, note: Record) -> bool:
+    """Whether a record that was read is this note. By its content: not every format keeps the token."""
+    return MOVED in record.data and merge.unpack(record.data)[MOVED] == merge.unpack(note.data).get(MOVED)
+
+
 def readable(base: Record, user_id: str | None) -> Record | None:
     """The record, if its old id may read it on: nobody was logged in, or it is still the same user."""
     return base if base.user_id in (None, user_id) else None

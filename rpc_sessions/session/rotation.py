@@ -6,16 +6,17 @@ compare-and-swap: no write to it is lost, and whatever fails before that leaves 
 
 from __future__ import annotations
 
-import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from rpc_sessions.errors import SessionGone, StoreUnavailable
 from rpc_sessions.session import merge, moved, saving
 from rpc_sessions.session.cookie import new_id
-from rpc_sessions.session.ending import retired
+from rpc_sessions.session.first_save import insert
 from rpc_sessions.session.merge import Changes
-from rpc_sessions.session.stores.base import Record, Store
+from rpc_sessions.session.stores.base import Record
+from rpc_sessions.session.takeback import Swap, insist, take_back
 from rpc_sessions.session.tries import Tries
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ async def rotate(session: Session, user: User, *, keep: bool = True) -> None:
         if not keep:
             session.raw.clear()
         user_id = None if user is SameUser else cast("str | None", user)
-        if await saving.insert(session, session.changes(), user_id, anew=True):
+        if await insert(session, session.changes(), user_id, anew=True):
             return
         await saving.reread(session, session.changes())  # another call of this session stored it meanwhile
     # To the end, even if this call is cancelled: half a move would leave a logged-in copy that nobody knows.
@@ -49,27 +50,32 @@ async def _move(session: Session, user: User, *, keep: bool) -> None:
     key = session.sessions.key_for(id)
     copy: Record | None = None
     async for again in Tries():
-        if again:
-            await _reread(session, mine, key)
-        base = session.record
-        assert base is not None
-        ticket = await session.ticket(id)  # before the move: without it the browser would not learn of it
-        user_id = base.user_id if user is SameUser else cast("str | None", user)
-        record = (
-            saving.next_record(session, base, mine.apply(base.data), user_id) if keep else _beginning(session, user_id)
-        )
-        await (session.store.replace(key, record, copy) if copy else session.store.insert(key, record))
-        if await _switch(session, id, record, base, ticket, keep=keep):
+        try:
+            if again:
+                await saving.reread(session, mine)
+            base = session.record
+            assert base is not None
+            ticket = await session.ticket(id)  # before the move: without it the browser would not learn of it
+            earlier, copy = copy, _copy(session, base, user, mine, keep=keep)
+            await (session.store.replace(key, copy, earlier) if earlier else session.store.insert(key, copy))
+        except (SessionGone, StoreUnavailable):
+            if copy:
+                _forget(session, id, key)
+            raise
+        if await _switch(session, id, copy, base, ticket, keep=keep):
             return
-        copy = record
 
 
-async def _reread(session: Session, mine: Changes, copy_key: str) -> None:
-    try:
-        await saving.reread(session, mine)
-    except SessionGone:
-        await session.store.delete(copy_key)
-        raise
+def _copy(session: Session, base: Record, user: User, mine: Changes, *, keep: bool) -> Record:
+    """What is to be stored under the new id."""
+    user_id = base.user_id if user is SameUser else cast("str | None", user)
+    return saving.next_record(session, base, mine.apply(base.data), user_id) if keep else _beginning(session, user_id)
+
+
+def _forget(session: Session, id: str, key: str) -> None:
+    """Delete a copy, or what may have become one: nobody else knows its id yet."""
+    sessions = session.sessions
+    sessions.turns.afterwards(sessions.claim_of(id), insist(partial(session.store.delete, key)))
 
 
 async def _switch(session: Session, id: str, record: Record, base: Record, ticket: str, *, keep: bool) -> bool:
@@ -83,8 +89,9 @@ async def _switch(session: Session, id: str, record: Record, base: Record, ticke
             if not await session.store.replace(session.claim.key, left, base):
                 return False
         except StoreUnavailable:
-            back = _take_back(session.store, session.claim.key, left, base, sessions.key_for(id), record)
-            sessions.turns.afterwards(session.claim, back)
+            copy = Swap(sessions.key_for(id), moved.dead_end(new_id()), record)
+            old = Swap(session.claim.key, base, left)
+            sessions.turns.afterwards(session.claim, take_back(session.store, copy, old))
             raise
         sessions.moved(session.claim, id)
         if not keep:
@@ -92,21 +99,6 @@ async def _switch(session: Session, id: str, record: Record, base: Record, ticke
         session.took(record, session.peer)
         sessions.announce(session.claim, session.peer, ticket)
     return True
-
-
-async def _take_back(store: Store, key: str, left: Record, base: Record, copy_key: str, copy: Record) -> None:
-    """Nobody knows if the note was written, and the browser was told that the move failed: so it has.
-
-    Tried until the store answers, as long as the note is kept. Once somebody has followed it, it stays.
-    """
-    for pause in (0.1, 0.2, 0.5, *[1.0] * int(moved.KEPT)):
-        try:
-            # The copy first: who ends or changes the session meanwhile must not find that undone.
-            if await store.replace(copy_key, retired(copy), copy):
-                await store.replace(key, base, left)
-            return
-        except StoreUnavailable:
-            await asyncio.sleep(pause)
 
 
 def _beginning(session: Session, user_id: str | None) -> Record:

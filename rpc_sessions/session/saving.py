@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import inspect
 import secrets
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rpc_sessions.errors import SessionGone
-from rpc_sessions.session.cookie import new_id
+from rpc_sessions.session.first_save import insert
 from rpc_sessions.session.merge import Changes
 from rpc_sessions.session.stores.base import Record
 from rpc_sessions.session.tries import Tries
@@ -72,50 +71,6 @@ async def reread(session: Session, mine: Changes) -> None:
         raise session.lost()
     session.absorb(fresh.data, mine)
     session.took(fresh)
-
-
-async def insert(session: Session, mine: Changes, user_id: str | None = None, *, anew: bool = False) -> bool:
-    """Store a new session, if anew under another id. False if there is one already."""
-    # To the end, even if this call is cancelled: the store may have done it already.
-    return await session.sessions.turns.to_the_end(_insert(session, mine, user_id, anew=anew))
-
-
-async def _insert(session: Session, mine: Changes, user_id: str | None, *, anew: bool) -> bool:
-    sessions, claim = session.sessions, session.claim
-    async with sessions.turns.turn(claim):
-        if not claim.may_insert:
-            return False
-        if not (claim.borrowed or anew):
-            return await _insert_here(session, mine, user_id)
-        sessions.moved(claim, new_id(), fresh=True)
-        async with sessions.turns.turn(claim):  # under the new id, too
-            if anew and not mine and user_id is None:
-                return await _announce_unstored(session)
-            return await _insert_here(session, mine, user_id)
-
-
-async def _announce_unstored(session: Session) -> bool:
-    claim = session.claim
-    if claim.sockets or claim.twin:  # a socket speaks for the new id: so must the browser
-        session.sessions.announce(claim, session.peer, await session.ticket())
-    return True
-
-
-async def _insert_here(session: Session, mine: Changes, user_id: str | None) -> bool:
-    sessions, claim, peer = session.sessions, session.claim, session.peer
-    ticket = await session.ticket()
-    now = time.time()
-    record = Record(mine.apply(sessions.beginning(peer)), now, session.expiry(now), user_id, new_token())
-    with sessions.written_by(peer, record):
-        if not await session.store.insert(claim.key, record):
-            claim.stored()
-            return False
-        if not await sessions.leave_word(claim, guarded=bool(ticket)):
-            return False
-    session.absorb(record.data, mine)  # what it began with, too
-    session.took(record, peer)
-    sessions.announce(claim, peer, ticket)
-    return True
 
 
 async def mutate(session: Session, fn: Callable[[Session], object]) -> object:

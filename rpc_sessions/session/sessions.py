@@ -6,9 +6,10 @@ import asyncio
 
 from rpc_sessions.errors import SessionGone
 from rpc_sessions.request import Peer
-from rpc_sessions.session import cookie, devices, moved, saving
+from rpc_sessions.session import cookie, devices, moved
 from rpc_sessions.session.browsers import Browsers
 from rpc_sessions.session.claim import Claim
+from rpc_sessions.session.first_save import insert
 from rpc_sessions.session.merge import Values
 from rpc_sessions.session.middleware import SessionLayer
 from rpc_sessions.session.moved import Moved
@@ -113,7 +114,7 @@ class Sessions(Browsers):
         self.start()  # no server may have yet: a test or a job can come first
         session = await self.open(Peer())
         session.update(values or {})
-        await saving.insert(session, session.changes(), user_id)  # under an id that nobody else has yet
+        await insert(session, session.changes(), user_id)  # under an id that nobody else has yet
         return session
 
     # -- a user's sessions, from outside: see devices.py -------------------------------------------

@@ -79,7 +79,8 @@ class Tracking:
             if before != (claim.key, claim.may_insert):
                 continue  # it moved to another id, or was stored, while the store was asked
             gone = moved.read(record, claim.id) if record else None
-            if (record is None or gone) and (await self.turns.settled(claim) or busy):
+            # A record of a fresh claim is not settled: it may yet be taken away, with what is saved to it.
+            if (record is None or gone or before[1]) and (await self.turns.settled(claim) or busy):
                 continue
             if gone is None or gone.late:
                 return record if record and not gone and self.lifetimes.lives(record) else None
@@ -194,25 +195,6 @@ class Tracking:
                 live.told(id)
             claim.move(id, key, fresh=fresh)
             claim.twin = live if fresh else None
-
-    async def leave_word(self, claim: Claim, *, guarded: bool) -> bool:
-        """Tell those who come with the id that the browser had before: sockets that wait in other processes,
-        and, while a ticket is under way (guarded), the browser itself.
-
-        False: a session is stored there by now, and is the claim's.
-        """
-        if not (claim.came_with and (guarded or self.store.shared)):
-            return True
-        old, claim.came_with = claim.came_with, ""
-        store, key = self.store.current, self.key_for(old)
-        if await store.insert(key, moved.note(old, claim.id, guard=moved.GRACE if guarded else 0.0)):
-            return True
-        there = await store.load(key)
-        if there and moved.read(there, old):
-            return True
-        await store.delete(claim.key)
-        self.moved(claim, old)
-        return False
 
     def ended(self, claim: Claim, by: Peer | None) -> None:
         """The session is over: its sockets are closed, but the one that ended it, which starts anew."""

@@ -51,7 +51,7 @@ class Turns:
             waited = True
         return waited
 
-    def afterwards(self, claim: Claim, work: Coroutine[None, None, None]) -> None:
+    def afterwards(self, claim: Claim, work: Coroutine[None, None, object]) -> None:
         """Go on with this in the turn that the caller has; it need not wait."""
         key, done = self._take(claim)
 
