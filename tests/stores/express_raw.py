@@ -183,8 +183,9 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path, own: str) -> Iterator
         raw.client.close()
     else:
         uri, database = request.getfixturevalue("mongo_uri"), request.getfixturevalue("mongo_database")
-        # The server is in this process: with a thousand calls in flight it may take longer than 5 s for one.
-        patient = f"{uri}&timeoutMS=60000" if "?" in uri else f"{uri.rstrip('/')}/?timeoutMS=60000"
+        # The server is in this process, with a thread for each connection: a thousand calls at once take it long.
+        patient = "timeoutMS=60000&maxPoolSize=20"
+        patient = f"{uri}&{patient}" if "?" in uri else f"{uri.rstrip('/')}/?{patient}"
         mongo, embedded = {"uri": patient, "database": database, **layout}, kind == "mongodb-embedded"
         found = RawMongo(uri, database, embedded=embedded)
         yield Shared("mongodb", {**mongo, **({"stringify": False} if embedded else {})}, found)
